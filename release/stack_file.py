@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,20 @@ def read(file: Path) -> dict[str, Any]:
         line = document.line("config")
         raise ReleaseError(f"{file.name}:{line}: config is not a mapping of settings. Nothing was changed", _FIX)
     content: dict[str, Any] = yaml.safe_load(file.read_text("utf-8-sig"))  # with the types that YAML gives to values
+    endless = next(_endless(content, ()), None)
+    if endless is not None:
+        place = f"{file.name}:{document.line(*endless)}: {'.'.join(map(str, endless))}"
+        raise ReleaseError(f"{place} is not a number that JSON has. Nothing was changed", _FIX)
     return content
+
+
+def _endless(value: Any, keys: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Yield the keys of `.inf` and `.nan`: Pulumi's error about such a value names neither file nor key."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield keys
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in parts:
+        yield from _endless(each, (*keys, key if isinstance(key, int) else str(key)))
 
 
 def find(folder: Path, stack: str) -> Path:

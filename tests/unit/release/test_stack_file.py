@@ -45,3 +45,13 @@ def test_what_cannot_be_changed_is_refused_with_what_to_write(assets: str, tmp_p
     with pytest.raises(ReleaseError, match=r"cannot change(.|\n)*add to `p:assets:` by hand: `files: \[.*/taxi/"):
         stack_file.extend(file, "p:assets", "files", _VALUES)
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "[1, .nan]", "1.0e+999"])
+def test_a_number_that_json_does_not_have_is_named(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(f"config:\n  azureml-platform:monitoring:\n    alerts:\n      endpointErrors: {value}\n")
+    with pytest.raises(
+        ReleaseError, match=r"Pulumi\.dev\.yaml:4: config\.azureml-platform:monitoring\.alerts\.endpoint"
+    ):
+        stack_file.read(file)
