@@ -73,7 +73,7 @@ class Changes:
         return not any(count for operation, count in self.summary.items() if operation != "same")
 
 
-class _Reader:
+class _EventReader:
     """Passes events on until that fails. The engine waits for ever, with its lock, if nobody reads its events."""
 
     def __init__(self, on_event: OnEvent) -> None:
@@ -109,7 +109,7 @@ class Engine:
                 if resources exist in Azure that it should create, and PassingError if another attempt can succeed.
         """
         changes = Changes()
-        reader = _Reader(on_event)
+        reader = _EventReader(on_event)
 
         def note(event: events.EngineEvent) -> None:
             diagnostic = event.diagnostic_event
