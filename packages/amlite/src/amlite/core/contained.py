@@ -24,6 +24,8 @@ def opened(path: Path, within: Path) -> Iterator[BinaryIO]:
     What is checked is the opened file, so a link that is exchanged meanwhile changes nothing.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open some devices does something, as a watchdog's
+            raise _refusal(path, within)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _refusal(path, within) from error

@@ -131,6 +131,9 @@ def _complete(objects: Objects, key: Key, body: Json, old: Json | None) -> Json:
         **({"resourceVersion": shown["resourceVersion"]} if old else {}),
     }
     body = {**body, "kind": key.kind.name, "apiVersion": key.kind.api_version, "metadata": metadata}
+    body.pop("status", None)  # the server's, whatever a client says
+    if old is not None and "status" in old:
+        body["status"] = old["status"]
     if old is None:
         if problem := name_problem(key.kind, key.name):
             raise invalid(key.kind.qualified, key.name, problem)

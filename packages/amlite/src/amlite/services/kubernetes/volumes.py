@@ -98,7 +98,7 @@ def folder(platform: Platform, cluster: str, namespace: str, name: str) -> Path:
         raise not_found(CLAIM.resource, name)
     if claim["status"]["phase"] != "Bound" and _class_of(objects, claim, None) is not None:
         claim = _bind(objects, claim)
-    volume = objects.get(Key(VOLUME, claim["spec"].get("volumeName") or ""))
+    volume = _volume_of(objects, claim)
     if volume is None:
         raise KubernetesError(
             409,
@@ -111,15 +111,22 @@ def folder(platform: Platform, cluster: str, namespace: str, name: str) -> Path:
 
 def release(objects: Objects, claim: Json) -> None:
     """Delete the disk of a deleted claim, or keep it, as its storage class says."""
-    key = Key(VOLUME, claim["spec"].get("volumeName") or "")
-    volume = objects.get(key)
+    volume = _volume_of(objects, claim)
     if volume is None:
         return
+    key = Key(VOLUME, volume["metadata"]["name"])
     if volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain":
         objects.put(key, {**volume, "status": {"phase": "Released"}})
         return
     shutil.rmtree(volume["spec"]["hostPath"]["path"], ignore_errors=True)
     objects.remove(key)
+
+
+def _volume_of(objects: Objects, claim: Json) -> Json | None:
+    """Return the volume of a claim, or None. A claim may name one that was made for another."""
+    volume = objects.get(Key(VOLUME, claim["spec"].get("volumeName") or ""))
+    own = volume is not None and volume["spec"]["claimRef"]["uid"] == claim["metadata"]["uid"]
+    return volume if own else None
 
 
 def _class_of(objects: Objects, claim: Json, mode: str | None) -> Json | None:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from amlite.core.platform import Platform
-from amlite.services.kubernetes import disks
-from amlite.services.kubernetes.storage import Objects
+from amlite.services.kubernetes import disks, objects, volumes
+from amlite.services.kubernetes.errors import KubernetesError
+from amlite.services.kubernetes.kinds import CLAIM, NAMESPACE
+from amlite.services.kubernetes.objects import Request
+from amlite.services.kubernetes.storage import Key, Objects
 
 pytestmark = pytest.mark.attack
 CLUSTER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/aks"
@@ -39,3 +42,33 @@ async def test_a_volume_of_a_user_deletes_no_folder_of_this_machine(
     assert [each for each in asked if each.startswith("DELETE")] == ["DELETE /api/v1/persistentvolumes/pvc-own"]
     assert home.is_dir()
     assert not own.exists()
+
+
+def claimed(there: Objects, name: str, namespace: str, **more: Any) -> Json:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **more.pop("spec", {})}
+    body = {"metadata": {"name": name, "namespace": namespace}, "spec": spec, **more}
+    return objects.create(there, Key(CLAIM, name, namespace), body, Request("kubectl"))
+
+
+def test_a_claim_neither_gets_nor_deletes_the_disk_of_another_one(platform: Platform) -> None:
+    there = Objects(platform, CLUSTER)
+    objects.populate(platform, CLUSTER)
+    objects.create(there, Key(NAMESPACE, "other"), {"metadata": {"name": "other"}}, Request("kubectl"))
+    claimed(there, "data", "default")
+    disk = volumes.folder(platform, CLUSTER, "default", "data")
+    claimed(there, "evil", "other", spec={"volumeName": disk.name}, status={"phase": "Bound"})
+    assert volumes.folder(platform, CLUSTER, "other", "evil") != disk
+    claimed(there, "none", "other", spec={"volumeName": disk.name, "storageClassName": ""}, status={"phase": "Bound"})
+    with pytest.raises(KubernetesError, match="not bound"):
+        volumes.folder(platform, CLUSTER, "other", "none")
+    for name in ("evil", "none"):
+        objects.delete(there, Key(CLAIM, name, "other"), Request("kubectl"))
+    assert disk.is_dir()
+
+
+def test_a_status_of_a_client_is_none(platform: Platform) -> None:
+    """Every later claim of the cluster would be answered with 500."""
+    there = Objects(platform, CLUSTER)
+    objects.populate(platform, CLUSTER)
+    for number, status in enumerate(({}, {"phase": "Bound"}, {"phase": "Lost"})):
+        assert claimed(there, f"claim-{number}", "default", status=status)["status"] == {"phase": "Pending"}
