@@ -142,7 +142,7 @@ async def _rows(platform: Platform, workspace_id: str, data: Json, due: dt.datet
             continue
         content = await blobs.read(platform, blobs.BlobPath(place.account, place.container, name), most=left)
         left -= len(content)
-        rows += signals.parse(name, content.decode("utf-8", "replace"), start, end)
+        rows += await asyncio.to_thread(signals.parse, name, content.decode("utf-8", "replace"), start, end)
     if not rows:
         raise signals.UnusableDataError(f"the data '{data['uri']}' has no rows in the window of the signal")
     return rows

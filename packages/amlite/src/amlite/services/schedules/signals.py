@@ -57,8 +57,8 @@ def parse(name: str, text: str, start: dt.datetime | None, end: dt.datetime | No
     for number, line in enumerate(text.splitlines(), 1):
         try:
             record = json.loads(line)
-            at = dt.datetime.fromisoformat(record["time"]) if "specversion" in record else None
-        except (ValueError, LookupError, TypeError) as error:
+            at = _time(record["time"]) if "specversion" in record else None
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise UnusableDataError(f"'{name}', line {number}, is neither a JSON object nor a CloudEvent") from error
         if not isinstance(record, dict):
             raise UnusableDataError(f"'{name}', line {number}, is not a JSON object")
@@ -68,6 +68,12 @@ def parse(name: str, text: str, start: dt.datetime | None, end: dt.datetime | No
         if (start is None or at >= start) and (end is None or at < end) and isinstance(record.get("data"), list):
             rows += [row for row in record["data"] if isinstance(row, dict)]
     return rows
+
+
+def _time(text: str) -> dt.datetime:
+    """Return a time. Without a time zone, it is UTC."""
+    found = dt.datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
 
 
 def _number(text: str | None) -> Any:
@@ -149,4 +155,5 @@ def _quality(kind: str, metric: str, old: list[Any], new: list[Any]) -> float:
     if kind == "Numerical":
         low, high = min(before, default=math.inf), max(before, default=-math.inf)
         return sum(isinstance(v, int | float) and not low <= v <= high for v in known) / len(new)
-    return sum(value not in set(map(str, before)) for value in map(str, known)) / len(new)
+    usual = set(map(str, before))
+    return sum(str(value) not in usual for value in known) / len(new)

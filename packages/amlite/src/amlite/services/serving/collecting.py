@@ -17,7 +17,6 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -176,15 +175,12 @@ class Agent:
             "data": None,
             **attributes,
         }
-        data = _inline(record["datacontenttype"], body)
-        if data is None:
+        line = _inline(record, body)
+        if line is None:
             blob = collection.target / folder / record["id"]
-            record |= {"data": blob.url, "datainblob": "true"}
             self._put(_Item(collection, folder, body, record["id"]))
-        else:
-            record["data"] = data[0]
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
-        self._put(_Item(collection, folder, line.encode()))
+            line = _line({**record, "data": blob.url, "datainblob": "true"}, "replace")  # a header may have any bytes
+        self._put(_Item(collection, folder, line))
 
     def _put(self, item: _Item) -> None:
         self._pending.append(item)
@@ -261,14 +257,18 @@ def _grouped(items: list[_Item], file: str) -> dict[tuple[Collection, str, str],
     return found
 
 
-def _inline(content_type: str, body: bytes) -> tuple[Any] | None:
-    """Return the data in a record as a tuple of one. Return None for data that has a blob of its own."""
-    if content_type.lower() != _JSON or len(body) > _INLINE_BYTES:
+def _inline(record: Json, body: bytes) -> bytes | None:
+    """Return the line of a record with its data. Return None for data that has a blob of its own."""
+    if record["datacontenttype"].lower() != _JSON or len(body) > _INLINE_BYTES:
         return None
     try:
-        return (json.loads(body),)
-    except ValueError:
+        return _line({**record, "data": json.loads(body)})
+    except (ValueError, RecursionError):  # such as one with half a character, or with a thousand levels
         return None
+
+
+def _line(record: Json, errors: str = "strict") -> bytes:
+    return (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode(errors=errors)
 
 
 def _attribute(header: str) -> str:

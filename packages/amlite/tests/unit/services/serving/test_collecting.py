@@ -102,6 +102,19 @@ def test_binary_data_and_data_over_4_mb_get_a_blob_that_the_record_names(
         assert record["data"].rpartition("/")[2] == record["id"]
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" * 970 + b"]" * 970, b'{"a": "\\ud800"}', b"9" * 5000])
+def test_no_json_of_a_caller_is_an_error_of_the_agent(
+    platform: Platform, written: dict[str, bytes], body: bytes
+) -> None:
+    """The model has answered: an error would take its answer from the caller."""
+    collect(platform, collector(), lambda agent: agent.request("POST", "/score", {"Content-Type": JSON}, body))
+    collect(platform, collector(), lambda agent: agent.request("POST", "/score", {"Content-Type": "a/\udcff"}, body))
+    for record in records(written, "request"):
+        assert record["datainblob"] == "true"
+        assert written[record["data"].partition("/container/")[2]] == body
+
+
 @pytest.mark.parametrize(
     ("rolling", "folder"),
     [
