@@ -53,7 +53,7 @@ async def _call(platform: Platform, factory: Json, method: str, url: str, body: 
     }
     answer = await web.send(platform, method, url, headers=headers, body=None if body is None else json.dumps(body))
     content: Any = None
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         content = json.loads(answer.text)
     if answer.ok and isinstance(content, dict):
         return content

@@ -97,7 +97,7 @@ def _content(text: str) -> Json:
         return {"Response": ""}
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise ActivityError(_ENDPOINT_FAILED, "Response Content is not a valid JObject.")
@@ -108,5 +108,5 @@ def _message(text: str) -> str:
     try:
         content: Any = json.loads(text)
         return str(content["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return text

@@ -214,7 +214,7 @@ async def validate(platform: Platform, resource_id: ResourceId) -> None:
         told = json.loads(answer.text) if answer.status == 200 else None
         if not isinstance(told, dict) or told.get("validationResponse") != code:
             reason = f"Http POST request returned {answer.status} without the validation code"
-    except (outgoing.UnreachableError, ValueError) as error:
+    except (outgoing.UnreachableError, ValueError, RecursionError) as error:
         reason = f"Http POST request failed: {error}"
     if reason:
         raise AzureError(

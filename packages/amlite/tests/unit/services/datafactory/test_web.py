@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -46,3 +47,17 @@ async def test_a_status_without_a_known_phrase_is_named_by_its_number(platform: 
 )
 def test_the_pause_until_the_next_poll_is_a_number_or_the_usual_one(given: str, seconds: float) -> None:
     assert web._pause(outgoing.Answer(202, {"Retry-After": given}, "")) == seconds
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("status", "said"), [("200 OK", "is not a valid JObject"), ("400 No", "BadRequest|Bad Request")]
+)
+async def test_an_answer_of_a_hundred_thousand_levels_fails_its_activity(
+    platform: Platform, status: str, said: str
+) -> None:
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n{'[' * 100_000}"
+    async with serving(answer) as url, aiohttp.ClientSession() as platform.http:
+        with pytest.raises(web.ActivityError) as error:
+            await web.request(platform, {}, {"url": url, "method": "GET"})
+    assert re.search(said, error.value.message[:200])
