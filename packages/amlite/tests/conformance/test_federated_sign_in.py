@@ -15,6 +15,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzurePipelinesCredential, ClientAssertionCredential
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite.control import address
 from amlite.testing import LocalAzure
 from amlite_fixtures.azure import ARM
 
@@ -169,3 +170,18 @@ def test_identity_that_does_not_exist_is_refused(amlite: LocalAzure) -> None:
         pytest.raises(ClientAuthenticationError, match="AADSTS700016"),
     ):
         credential.get_token(f"{ARM}/.default")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("path", ["/ci-jobs", "/applications", "/users", "/clock", "/status"])
+def test_a_contributor_does_not_become_an_identity_that_trusts_a_ci_job(amlite: LocalAzure, path: str) -> None:
+    """On Azure, a contributor to the subscription makes no token of a CI host, and no application in Entra ID."""
+    contributor = amlite.application(("Contributor", f"/subscriptions/{SUBSCRIPTION_ID}"))
+    token = contributor.get_token(f"{address.AUDIENCE}/.default").token
+    answer = amlite.session.request(
+        "GET" if path == "/status" else "POST",
+        f"https://{address.HOST}{path}",
+        json={"kind": "github", "subject": SUBJECT, "seconds": 0},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "AuthorizationFailed")

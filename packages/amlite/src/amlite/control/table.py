@@ -5,8 +5,11 @@ from __future__ import annotations
 from amlite.control.address import AUDIENCE, HOST
 from amlite.core.routing import Routes
 
-ACTION = "amlite/control/action"
-"""The permission that it takes, which roles that grant everything grant."""
+ACTION = "Microsoft.Authorization/roleAssignments/write"
+"""The permission that it takes. Who makes the token of a CI job here can sign in as any identity that trusts the job.
+
+Therefore, nobody may do that who could not become such an identity anyway: a contributor may not assign roles.
+"""
 
 
 def control_routes() -> Routes:
