@@ -19,6 +19,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.storage.blob import (
+    AccessPolicy,
     BlobBlock,
     BlobSasPermissions,
     BlobServiceClient,
@@ -188,6 +189,23 @@ def test_signatures_by_key_hold_for_what_they_say(account: str, key: str, contai
     old = generate_container_sas(*names, key, permission=ContainerSasPermissions(list=True), expiry=past)
     with _service(account, old) as service, pytest.raises(HttpResponseError):
         list(service.get_container_client(container.container_name).list_blobs())
+
+
+@pytest.mark.attack
+def test_what_permits_to_read_a_public_container_permits_no_write(amlite: LocalAzure, account: str, key: str) -> None:
+    """`signatures.opens` asks the service with such a write, which changes nothing."""
+    hour = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    with _service(account, key) as service:
+        container = service.create_container(f"c-{uuid.uuid4().hex[:12]}")
+        policy = AccessPolicy(permission=ContainerSasPermissions(read=True), expiry=hour)
+        container.set_container_access_policy({"read": policy}, public_access="container")
+    names = (account, container.container_name, key)
+    may = generate_container_sas(*names, permission=ContainerSasPermissions(write=True), expiry=hour)
+    for signature, status in (
+        (generate_container_sas(*names, policy_id="read"), 403), ("sp=rwl&sig=AAAA", 403), (may, 404),
+    ):  # fmt: skip
+        address = f"{container.url}/none?{signature}&comp=metadata"
+        assert amlite.session.put(address, headers={"x-ms-version": "2023-11-03"}).status_code == status
 
 
 def test_keys_are_refused_where_the_account_says_so(amlite: LocalAzure) -> None:
