@@ -191,9 +191,11 @@ def _arrange_files(given: dict[str, Any], sockets: list[str]) -> None:
     _set_writable(Path("/tmp"))  # noqa: S108
     _arrange_devices()
     for hidden in map(Path, [*given["hidden"], *sockets]):
+        if not _is_visible(hidden):
+            continue
         if hidden.is_dir():
             _mount("tmpfs", str(hidden), "tmpfs", _NO_SET_USER | _NO_DEVICES, "mode=755,size=1m")
-        elif _is_visible(hidden):
+        else:
             _bind(os.open("/dev/null", os.O_PATH), hidden)
     # An outer folder first: it would cover an inner one.
     for descriptor, path, writable in sorted(opened, key=lambda each: len(each[1].parts)):
