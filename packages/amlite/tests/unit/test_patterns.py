@@ -32,6 +32,7 @@ AT_ONE_PLACE = {
     "amlite.services.containerregistry.routes._TAGS",
     "amlite.services.datafactory.definition._SPAN",
     "amlite.services.environments.packages._CONDA_SPEC",
+    "amlite.services.environments.packages._PINNED",
     "amlite.services.jobs.graph._STEP_OUTPUT",
     "amlite.services.jobs.history_routes._OUTPUT",
     "amlite.services.mlflow.registry._CLAUSE",
