@@ -130,7 +130,7 @@ def _without_schedule(name: str, catalogue: Catalogue, stack: str) -> Iterator[s
     if not schedules.get(name):
         startable = [each for each, starts_job in schedules.items() if starts_job]
         hint = _hint(name, "schedules", startable)
-        reason = "is a monitor" if name in schedules else f"does not exist in this stack; {hint}"
+        reason = "starts no pipeline" if name in schedules else f"does not exist in this stack; {hint}"
         yield (
             f"{key} names schedule {name}, which {reason}\n"
             f"      fix: pulumi config set --path '{key}' <the schedule of a training pipeline> -s {stack}"

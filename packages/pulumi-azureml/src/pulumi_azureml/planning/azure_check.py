@@ -31,7 +31,7 @@ _CHOICES = re.compile(r"^(?:Must be one of: |Value .+ passed is not in set \[)([
 # azure-ai-ml checks them again before it sends them.
 _CHECKED = ("component", "pipeline_job")
 # azure-ai-ml chooses a class by these keys, and looks for them in the file only.
-DECISIVE = ("type", "task", "create_monitor")
+DECISIVE = ("type", "task", "create_monitor", "import_data")
 
 
 def check(

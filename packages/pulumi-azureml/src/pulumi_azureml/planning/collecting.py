@@ -204,7 +204,7 @@ class Collector:
         `referred`: a file refers to this one, so that it needs no name of its own.
         """
         document = dataclasses.replace(document, usual=self._usual(document.path))
-        document = kind.modernised(document)
+        document = self._including(kind, kind.modernised(document))
         types, type_name = kind.types, kind.schema_type(document)
         definition = {str(key): copied(value) for key, value in document.data.items() if key != "$schema"}
         spelling = Spelling(document, definition)
@@ -250,6 +250,23 @@ class Collector:
             self._doubles[document.path] = document.problem(("name",), message, "rename one of the two")
             return
         self._add(kind, draft)
+
+    def _including(self, kind: Kind, document: Document) -> Document:
+        """Return a document with the content of the files that it names in place of a part of it."""
+        for key in kind.included:
+            text = document.data.get(key)
+            reference = parse(text, folder=document.folder) if isinstance(text, str) else None
+            path = reference.file if reference is not None else ""
+            if not path or not is_inside(path) or not (self.root / path).is_file():
+                continue
+            part = documents.read(self.root, path)
+            if isinstance(part, Problem):
+                self.problems.append(part)
+                continue
+            document = document.including(key, part)
+            self.by_path.setdefault(path, AssetId(kind.name, kind.asset_name(document)))
+            self.left = [each for each in self.left if each.path != path]
+        return document
 
     def _add(self, kind: Kind, draft: Draft) -> None:
         """Add a draft, and everything that it contains and refers to."""

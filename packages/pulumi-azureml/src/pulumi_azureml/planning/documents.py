@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Document:
 
     `path` is relative to the root, with forward slashes. `set_by` names the option behind each value that the stack
     sets in place of the file's. `written` has the text of each number and Boolean. `usual` is the path that the file
-    has with the default folders, if it differs.
+    has with the default folders, if it differs. `included` are the files whose content this one has, by its key.
     """
 
     path: str
@@ -54,6 +54,7 @@ class Document:
     set_by: Mapping[KeyPath, str] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
     usual: str = ""
+    included: Mapping[str | int, Document] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -69,6 +70,13 @@ class Document:
         lines = below(self.lines) or {(): self.line(*keys)}
         return Document(self.path, data, lines, below(self.set_by), below(self.written))
 
+    def including(self, key: str, other: Document) -> Document:
+        """Return this document with the content of another one at a key that names its file."""
+        content = {name: value for name, value in other.data.items() if name != "$schema"}
+        written = {**self.written, **{(key, *keys): text for keys, text in other.written.items()}}
+        included = {**self.included, key: other}
+        return replace(self, data={**self.data, key: content}, written=written, included=included)
+
     def line(self, *keys: str | int) -> int:
         """Return the line of a key path, or of its nearest parent in the file. Return 0 without a file."""
         while keys and keys not in self.lines:
@@ -77,6 +85,8 @@ class Document:
 
     def problem(self, keys: KeyPath, message: str, fix: str) -> Problem:
         """Return a problem at a key of this document. It names the option that sets the value, if any."""
+        if len(keys) > 1 and keys[0] in self.included:
+            return self.included[keys[0]].problem(keys[1:], message, fix)
         message = _LONG.sub(lambda text: f"{text[0][:_SHOWN]}…", message.replace("\n", "\\n"))
         option = next((option for set_, option in self.set_by.items() if keys[: len(set_)] == set_), None)
         if option is not None:

@@ -15,10 +15,11 @@ from pulumi_azureml.planning.references import is_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.tree import Tree
 
-# A workspace creates these itself and stores its own data in them.
-DEFAULT_DATASTORES = frozenset(
-    {"workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory"}
-)
+# A workspace creates these itself and stores its own data in them. The last one is for imports of data.
+DEFAULT_DATASTORES = frozenset({
+    "workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory",
+    "workspacemanageddatastore",
+})  # fmt: skip
 _IN_DATASTORE = re.compile(r"azureml://datastores/([^/]+)(?:/|$)", re.IGNORECASE)
 _DATASTORE = re.compile(r"(?:azureml:)?([^:/]+)", re.IGNORECASE)
 _CLOUD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:", re.ASCII)

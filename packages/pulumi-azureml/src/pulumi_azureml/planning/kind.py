@@ -31,6 +31,7 @@ class Kind(ABC):
         versioned: Azure keeps immutable versions of it, so its definition carries a version.
         version_length: the number of characters that a version can have.
         metadata: the top-level keys that can change within a version.
+        included: the top-level keys that can name a file in place of its content.
     """
 
     name: ClassVar[str]
@@ -40,6 +41,7 @@ class Kind(ABC):
     versioned: ClassVar[bool] = False
     version_length: ClassVar[int] = 255
     metadata: ClassVar[frozenset[str]] = frozenset({"description", "display_name", "tags"})
+    included: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def claims(self, path: str) -> bool:

@@ -57,7 +57,7 @@ _LEFT: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"(workspace)?connection", "a connection, which holds a secret", _BY_HAND),
         (r"azuredatalakegen1", "a datastore of Data Lake Storage Gen1", "Azure has retired this storage"),
         (r"onelake|hdfs", "a datastore of another type", _BY_HAND),
-        (r"dataimport|importdata", "an import of data", _BY_HAND),
+        (r"dataimport|importdata", "an import of data", "it imports once; a schedule that imports it is managed"),
         (r"model(version)?package", "a model package", _BY_HAND),
         (r"featur.*", "a part of a feature store", _BY_HAND),
         (r"flow|run", "a prompt flow", _BY_HAND),
@@ -113,8 +113,6 @@ def may_define(text: bytes) -> bool:
 
 def recognise(data: Mapping[str, Any]) -> Recognised | None:
     """Return what a YAML mapping defines, or None if it does not look like anything of Azure Machine Learning."""
-    if "import_data" in data and "trigger" in data:
-        return Recognised(what="a schedule that imports data", why=_BY_HAND, is_certain=True)
     found = _recognise(data)
     step = control_flow.first(data)
     if found is not None and found.kind in ("pipeline_job", "component") and step is not None:
@@ -142,7 +140,7 @@ def _by_schema(name: str, schema: str) -> Recognised:
 
 def _by_shape(data: Mapping[str, Any]) -> str:
     type_ = data.get("type") if isinstance(data.get("type"), str | None) else ""
-    if "trigger" in data and {"create_job", "create_monitor"} & data.keys():
+    if "trigger" in data and {"create_job", "create_monitor", "import_data"} & data.keys():
         return "schedule"
     if "endpoint_name" in data and "name" in data:
         is_batch = type_ in {"model", "pipeline"} or bool({"compute", "mini_batch_size"} & data.keys())

@@ -22,7 +22,7 @@ from amlite.services.jobs import documents, submission
 from amlite.services.jobs.documents import JOB_TYPE
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.machinelearning.references import WORKSPACE_TYPE
-from amlite.services.schedules import monitors
+from amlite.services.schedules import imports, monitors
 
 TYPE = f"{WORKSPACE_TYPE}/schedules"
 # What azure-ai-ml sends of a job that a schedule repeats, if the schedule changes nothing.
@@ -89,9 +89,12 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
     workspace_id = schedule.id.rpartition("/schedules/")[0]
     wanted = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
     name = documents.free_name(platform, workspace_id, wanted)
-    if "monitorDefinition" in schedule.body["properties"]["action"]:
+    action = schedule.body["properties"]["action"]
+    if "monitorDefinition" in action:
         return monitors.submit(platform, schedule, due, name)
-    definition: Json = schedule.body["properties"]["action"]["jobDefinition"]
+    if "dataImportDefinition" in action:
+        return imports.submit(platform, schedule, due, name)
+    definition: Json = action["jobDefinition"]
     if source := definition.get("sourceJobId"):
         document = source_job(platform, workspace_id, source)
         given = {name: value for name, value in definition.items() if name != "sourceJobId" and value not in _UNSAID}

@@ -15,7 +15,7 @@ from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning.published.validation import writable
-from amlite.services.schedules import firing, monitors
+from amlite.services.schedules import firing, imports, monitors
 from amlite.services.schedules.firing import TYPE, Firing
 
 _ANY_JOB: Json = {
@@ -27,16 +27,20 @@ _ANY_JOB: Json = {
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
     given = (body.get("properties") or {}).get("action")
     monitor = given.get("monitorDefinition") if isinstance(given, dict) else None
-    if monitor is not None:
-        # The published models have another form of monitors than azure-ai-ml sends.
+    data_import = given.get("dataImportDefinition") if isinstance(given, dict) else None
+    if monitor is not None or data_import is not None:
+        # The published models have another form of monitors than azure-ai-ml sends, and no imports.
         body = {**body, "properties": {**body["properties"], "action": _ANY_JOB}}
     body = writable("Schedule", body)
     properties = body["properties"]
     if monitor is not None:
         monitors.check(platform, str(resource_id.parent), monitor)
         properties["action"] = {"actionType": "CreateMonitor", "monitorDefinition": monitor}
+    elif data_import is not None:
+        imports.check(data_import)
+        properties["action"] = {"actionType": "ImportData", "dataImportDefinition": data_import}
     action = properties["action"]
-    if action["actionType"].lower() not in ("createjob", "createmonitor"):
+    if action["actionType"].lower() not in ("createjob", "createmonitor", "importdata"):
         raise AzureError(
             400, "UserError", f"Schedules with the action '{action['actionType']}' are not part of this local Azure."
         )

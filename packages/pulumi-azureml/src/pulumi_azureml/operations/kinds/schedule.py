@@ -21,10 +21,11 @@ _MONITORS = "2023-06-01-preview"
 
 
 class ScheduleOperations(Operations):
-    """A schedule, and the pipeline job or the monitor that it starts.
+    """A schedule, and the pipeline job, the monitor or the import of data that it starts.
 
     The definition holds the whole job under `create_job`, or a reference to one that ran in the workspace, or the
-    monitor under `create_monitor`. Further input: `pipeline`, the file that defines the job, for previews.
+    monitor under `create_monitor`, or the import under `import_data`. Further input: `pipeline`, the file that defines
+    the job, for previews.
     """
 
     planned = schedule.KIND
@@ -74,7 +75,7 @@ class ScheduleOperations(Operations):
     def _entity(definition: dict[str, Any], workspace_id: str) -> Any:
         from azure.ai.ml.entities import CronTrigger, JobSchedule, RecurrencePattern, RecurrenceTrigger
 
-        if "create_monitor" in definition or schedule.repeats(definition["create_job"]):
+        if "create_job" not in definition or schedule.repeats(definition["create_job"]):
             definition = _with_id_of_job(definition, workspace_id)
             content = {key: value for key, value in definition.items() if key != "is_enabled"}
             entity = load("load_schedule", content)

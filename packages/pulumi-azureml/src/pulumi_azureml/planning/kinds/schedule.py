@@ -1,4 +1,4 @@
-"""Schedules: `pipelines/schedules/*.yml`. A trigger, and the pipeline job or the monitor that it starts."""
+"""Schedules: `pipelines/schedules/*.yml`. A trigger, and the pipeline job, the monitor or the import that it starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from pulumi_azureml.planning import monitors, triggers
+from pulumi_azureml.planning import data_imports, monitors, triggers
 from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts, compute, use
@@ -21,10 +21,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}", re.ASCII)
 
 
 class ScheduleKind(Kind):
-    """A cron or recurrence trigger, and the pipeline (`create_job`) or the monitor (`create_monitor`) that it starts.
+    """A trigger, and the pipeline (`create_job`), the monitor (`create_monitor`) or the `import_data` that it starts.
 
     The definition in the plan contains the whole pipeline job under `create_job`, so that a later change of the
-    pipeline's file does not change the schedule in Azure. A reference to a job that ran stays as it is.
+    pipeline's file does not change the schedule in Azure. A reference to a job that ran stays as it is. An import of
+    data in a file of its own is in the definition too.
     """
 
     name = "schedule"
@@ -32,15 +33,18 @@ class ScheduleKind(Kind):
     schemas: ClassVar = {
         "job": "schedule.schedule:JobScheduleSchema",
         "monitor": "monitoring.schedule:MonitorScheduleSchema",
+        "import": "_data_import.schedule:ImportDataScheduleSchema",
     }
+    included = ("import_data",)
 
     def claims(self, path: str) -> bool:
         """Claim files directly in `pipelines/schedules/`."""
         return re.fullmatch(r"pipelines/schedules/[^/]+\.yml", path) is not None
 
     def schema_type(self, document: Document) -> str:
-        """Return `monitor` for a schedule with a `create_monitor`."""
-        return "monitor" if "create_monitor" in document.data else "job"
+        """Return `monitor` for a schedule with a `create_monitor`, and `import` for one with an `import_data`."""
+        types = {"create_monitor": "monitor", "import_data": "import"}
+        return next((type_ for key, type_ in types.items() if key in document.data), "job")
 
     def collect(self, draft: Draft, settings: CatalogueSettings) -> None:
         """Check the trigger. Collect the pipeline, or what the monitor uses."""
@@ -61,10 +65,13 @@ class ScheduleKind(Kind):
         if "create_monitor" in data:
             monitors.collect(draft)
             return
+        if "import_data" in data:
+            data_imports.collect(draft)
+            return
         job = data.get("create_job")
         keys, text = (("create_job", "job"), job.get("job")) if isinstance(job, dict) else (("create_job",), job)
         if not isinstance(text, str):
-            fix = "add `create_job:` with the path of a pipeline, such as `../training.yml`, or `create_monitor:`"
+            fix = "add `create_job:` with the path of a pipeline, or `create_monitor:`, or `import_data:`"
             draft.problem(("create_job",), "does not name the pipeline to start", fix)
             return
         use(draft, keys, "pipeline_job", text)

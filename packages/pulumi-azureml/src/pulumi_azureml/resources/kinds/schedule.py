@@ -1,4 +1,4 @@
-"""Schedules: a trigger, and the pipeline job or the monitor that it starts."""
+"""Schedules: a trigger, and the pipeline job, the monitor or the import of data that it starts."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ class ScheduleArgs(Arguments):
         create_job: the pipeline job that it starts, as in CLI v2 YAML. Paths are relative to the project. Components
             are resources or `azureml:NAME:VERSION`.
         create_monitor: the monitor that it starts instead, as in CLI v2 YAML.
+        import_data: the import of data that it starts instead, as in CLI v2 YAML.
         is_enabled: False pauses the schedule.
     """
 
@@ -68,12 +69,15 @@ class ScheduleArgs(Arguments):
     trigger: CronTriggerArgs | RecurrenceTriggerArgs
     create_job: Mapping[str, Any] | None = None
     create_monitor: Mapping[str, Any] | None = None
+    import_data: Mapping[str, Any] | None = None
     is_enabled: bool = True
 
     def documents(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Return the schedule, and its pipeline under the name of a file."""
-        if (self.create_job is None) is (self.create_monitor is None):
-            raise pulumi.RunError(f"schedule '{self.name}': give either `create_job` or `create_monitor`")
+        if [self.create_job, self.create_monitor, self.import_data].count(None) != 2:
+            raise pulumi.RunError(
+                f"schedule '{self.name}': give one of `create_job`, `create_monitor` and `import_data`"
+            )
         job = f"job-of-{self.name}"
         definition = self.definition()
         if self.create_job is None:
@@ -86,7 +90,7 @@ class ScheduleArgs(Arguments):
 
 
 class Schedule(Resource, module="azureml", name="Schedule"):
-    """A schedule with the pipeline job or the monitor that it starts.
+    """A schedule with the pipeline job, the monitor or the import of data that it starts.
 
     Updates are in place. Removal disables and deletes the schedule. Fails if a schedule of that name belongs to another
     stack.
@@ -111,6 +115,7 @@ class Schedule(Resource, module="azureml", name="Schedule"):
         trigger: CronTriggerArgs | RecurrenceTriggerArgs,
         create_job: Mapping[str, Any] | None = None,
         create_monitor: Mapping[str, Any] | None = None,
+        import_data: Mapping[str, Any] | None = None,
         is_enabled: bool = True,
     ) -> None: ...
     def __init__(
