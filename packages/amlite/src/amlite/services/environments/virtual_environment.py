@@ -93,8 +93,9 @@ async def _create(platform: Platform, packages: Packages, version: str, log: Log
 async def _install(platform: Platform, packages: Packages, log: Log, builder: str, folder: Path) -> None:
     """Install the packages. What they run meanwhile is confined as a job is, where this machine can do that.
 
-    uv unpacks wheels, which runs nothing. Other packages have a program that builds them. The first start of the
-    interpreter runs what a package puts there.
+    uv unpacks wheels, which runs nothing. Other packages have a program that builds them. A start of the interpreter
+    runs what a package puts there, which must not be while the environment can be written: its files can be those of
+    uv's cache, from which other environments get them.
     """
     python = folder / "bin" / "python"
     install = (builder, "pip", "install", "--python", python, "--requirement", folder / "requirements.txt")
@@ -118,7 +119,7 @@ async def _install(platform: Platform, packages: Packages, log: Log, builder: st
         await asyncio.to_thread(shutil.rmtree, cache, ignore_errors=True)
     # A package may have files of other versions of Python, which cannot be compiled.
     _require_interpreter(packages, python, actual)
-    compiling = (python, "-m", "compileall", "-q", "-j", "0", folder / "lib")
+    compiling = (actual, "-I", "-S", "-m", "compileall", "-q", "-j", "0", folder / "lib")
     compiled = _confined(platform, confined, builder, compiling, folder, actual)
     await run(compiled, line=lambda _line: None, environment=_BARE)
     _require_interpreter(packages, python, actual)

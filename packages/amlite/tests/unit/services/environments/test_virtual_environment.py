@@ -229,3 +229,27 @@ async def test_a_source_in_git_is_not_fetched_with_the_keys_of_the_user(
     folder = await virtual_environment.ensure(platform, packages, silent)
     assert [path.name for path in folder.rglob("made.py")] == ["made.py"]
     assert list((reachable / "uv").rglob("backend.py")) == []
+
+
+@pytest.mark.attack
+@pytest.mark.skipif(not POSSIBLE, reason="this machine allows no namespaces")
+async def test_a_wheel_does_not_change_what_other_environments_get_from_the_cache(
+    platform: Platform, reachable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is the same one in the cache would also be changed for your own environments of uv."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(virtual_environment.cache_folder().parent / "uv"))
+    for name, start in (("good", ""), ("evil", "good.py")):
+        with zipfile.ZipFile(reachable / f"{name}-1-py3-none-any.whl", "w") as made:
+            made.writestr(f"{name}.py", "answer = 42\n")
+            if start:
+                program = (
+                    f"import pathlib, site; pathlib.Path(site.getsitepackages()[0], {start!r}).open('a').write('#')"
+                )
+                made.writestr("evil.pth", f"{program}\n")
+            made.writestr(f"{name}-1.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+            made.writestr(f"{name}-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            made.writestr(f"{name}-1.dist-info/RECORD", "")
+    good, evil = (f"{name} @ {(reachable / f'{name}-1-py3-none-any.whl').as_uri()}" for name in ("good", "evil"))
+    await virtual_environment.ensure(platform, Packages(OWN, (good, evil), "conda.yml"), silent)
+    clean = await virtual_environment.ensure(platform, Packages(OWN, (good,), "conda.yml"), silent)
+    assert next(clean.rglob("good.py")).read_text() == "answer = 42\n"
