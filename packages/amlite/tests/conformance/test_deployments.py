@@ -13,7 +13,7 @@ from azure.identity import DefaultAzureCredential
 
 from amlite import SUBSCRIPTION_ID
 from amlite.testing import LocalAzure, Workspace
-from amlite_fixtures.azure import GROUP, GROUP_ID
+from amlite_fixtures.azure import GROUP, GROUP_ID, ML_VERSION
 
 Json = dict[str, Any]
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
@@ -251,11 +251,11 @@ def test_deployments_to_a_subscription_are_refused(amlite: LocalAzure) -> None:
 class Caller:
     """A contributor to one resource group, who deploys templates to it."""
 
-    def __init__(self, azure: LocalAzure) -> None:
+    def __init__(self, azure: LocalAzure, *more: tuple[str, str]) -> None:
         self.azure = azure
         self.group = f"{GROUP_ID}-{uuid.uuid4().hex[:8]}"
         azure.put(self.group, {"location": "westeurope"}, "2021-04-01")
-        self.credential = azure.application(("Contributor", self.group))
+        self.credential = azure.application(("Contributor", self.group), *more)
 
     def deployed(self, source: Json, name: str = "d") -> Json:
         """Return the properties of a deployment after its end, or the error of its refusal."""
@@ -297,6 +297,47 @@ def test_a_template_refers_only_to_what_its_caller_may_read(caller: Caller, azur
     assert found["provisioningState"] == "Failed"
     assert "does not have authorization to perform action" in found["error"]["message"]
     assert "outputs" not in found
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("kept", ["connections/conn", "datastores/store", "deployment"])
+def test_a_template_refers_to_no_secrets_that_its_caller_may_not_list(
+    amlite: LocalAzure, azureml_workspace: Workspace, kept: str
+) -> None:
+    """A service keeps them below the resource. Whoever may read it, may read everything below it."""
+    workspace, name = azureml_workspace, f"s{uuid.uuid4().hex[:8]}"
+    place = {
+        "connections/conn": f"{workspace.id}/connections/{name}",
+        "datastores/store": f"{workspace.id}/datastores/{name}",
+        "deployment": f"{GROUP_ID}/providers/Microsoft.Resources/deployments/{name}",
+    }[kept]
+    body: Json = {
+        "connections/conn": {
+            "category": "Git", "authType": "PAT", "target": "https://example.com", "credentials": {"pat": "swordfish"},
+        },
+        "datastores/store": {
+            "datastoreType": "AzureBlob", "accountName": "others", "containerName": "data",
+            "credentials": {
+                "credentialsType": "Sas", "secrets": {"secretsType": "Sas", "sasToken": "swordfish"},
+            },
+        },
+        "deployment": {
+            "mode": "Incremental", "template": template(parameters={"key": {"type": "secureString"}}),
+            "parameters": {"key": {"value": "swordfish"}},
+        },
+    }[kept]  # fmt: skip
+    amlite.put(place, {"properties": body}, VERSION if kept == "deployment" else ML_VERSION)
+    reader = Caller(amlite, ("Reader", GROUP_ID))
+    below = f"{place}/{'state' if kept == 'deployment' else 'secrets'}"
+    found = reader.deployed(
+        template(outputs={"stolen": {"type": "object", "value": f"[reference('{below}', '2024-04-01', 'full')]"}})
+    )
+    assert found["provisioningState"] == "Failed"
+    assert "swordfish" not in str(found)
+    shown = reader.deployed(
+        template(outputs={"read": {"type": "string", "value": f"[reference('{workspace.id}', '', 'full').name]"}})
+    )
+    assert shown["outputs"]["read"]["value"] == workspace.name
 
 
 @pytest.mark.attack

@@ -151,10 +151,10 @@ def test_resource_manager_writes_secrets_and_never_returns_a_value(amlite: Local
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("by", ["PUT", "PATCH", "template"])
+@pytest.mark.parametrize("by", ["PUT", "PATCH", "template", "template-with-text"])
 def test_a_contributor_does_not_change_who_reads_the_secrets(amlite: LocalAzure, by: str) -> None:
     """The permission model decides whether roles or the policies of the vault, which a contributor writes, count."""
-    name = f"kv-model-{by.lower()}"
+    name = f"kv-by-{by.lower()}"
     base = make(amlite, name, enableRbacAuthorization=True)
     thief = amlite.application(("Contributor", GROUP_ID))
     ask(
@@ -168,8 +168,10 @@ def test_a_contributor_does_not_change_who_reads_the_secrets(amlite: LocalAzure,
     wanted: Any = {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": [policy]}
     if by == "PATCH":
         wanted["enableRbacAuthorization"] = False
+    if by == "template-with-text":
+        wanted["enableRbacAuthorization"] = "false"  # which is true for who only looks whether it is empty
     body = {"location": "westeurope", "properties": wanted}
-    if by == "template":
+    if by.startswith("template"):
         resource = {"type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01", "name": name, **body}
         template = {"contentVersion": "1.0.0.0", "resources": [resource]}
         deployment = f"{GROUP_ID}/providers/Microsoft.Resources/deployments/{name}"

@@ -213,6 +213,8 @@ def _found(platform: Platform, principal: Principal | None) -> Callable[[Resourc
     def find(id: ResourceId) -> Json:
         if principal is not None:
             platform.access.require(principal, str(id), f"{id.type}/read")
+        if id.namespace is not None:
+            resources.type_of(platform, id)  # what Resource Manager does not show, such as a job, has private parts
         return resources.resource_of(platform, id).body
 
     return find
@@ -321,8 +323,7 @@ async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, pri
         with expressions.limited():
             _permit(platform, [step], principal)
             body = step.template.value(step.resource.body)
-        resources.check_change(platform, principal, step.id, body)
-        await _write(platform, step.id, body, principal.client_id if principal else "")
+        await _write(platform, step.id, body, principal)
         outcome = {"provisioningState": "Succeeded", "statusCode": "OK"}
     except AzureError as error:
         message = {"status": "Failed", "error": error.body()["error"]}
@@ -347,12 +348,15 @@ async def _deploy(platform: Platform, deployment_id: ResourceId, step: Step, pri
     return str(step.id)
 
 
-async def _write(platform: Platform, id: ResourceId, body: Json, by: str) -> None:
+async def _write(platform: Platform, id: ResourceId, body: Json, principal: Principal | None) -> None:
     """Create or update a resource as a PUT does, and wait until it is there."""
     kind = resources.type_of(platform, id)
     resources.check_place(platform, id)
     wanted = body if kind.located else {key: value for key, value in body.items() if key != "location"}
     checked = resources.checked(kind, wanted)
+    # Not before: the text "false" is a boolean only then.
+    resources.check_change(platform, principal, id, checked)
+    by = principal.client_id if principal else ""
     _, operation = await resources.write(platform, id, checked, platform.store.get(str(id)), by)
     record = await platform.operations.ended(operation) if operation is not None else {}
     if record.get("status") == "Failed":

@@ -24,6 +24,8 @@ CREATE, DELETE = "arm.create", "arm.delete"
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 _OF_IDENTITIES = ("clientId", "principalId", "tenantId")
 _ALIKE = 0.8
+# Every type of ARM begins with its provider. The types of what services keep for themselves do not.
+_OF_AZURE = "microsoft."
 _OUR_OWN = ("id", "name", "type", "systemData", "etag")
 
 
@@ -36,9 +38,12 @@ def group_of(platform: Platform, id: ResourceId) -> Document:
 
 
 def resource_of(platform: Platform, id: ResourceId) -> Document:
-    """Return a stored resource. ARM's AzureError 404 if it or its group does not exist."""
+    """Return a stored resource. ARM's AzureError 404 if it or its group does not exist.
+
+    What a service keeps below a resource, such as its secrets, is no resource.
+    """
     document = platform.store.get(str(id))
-    if document is None:
+    if document is None or not document.type.startswith(_OF_AZURE):
         if id.group:
             group_of(platform, id)
         raise AzureError(
