@@ -107,6 +107,23 @@ def test_webhook_is_validated_and_called_again_until_it_answers(
     events.until(lambda: delivered(azureml_workspace, subscription)[0]["status"] == "delivered")
 
 
+@pytest.mark.attack
+def test_a_refused_change_leaves_the_webhook_that_confirmed(
+    azureml_workspace: Workspace, subscription: str, receiver: Receiver
+) -> None:
+    """The address of the refused request was kept, to which events went without a confirmation."""
+    azure = azureml_workspace.azure
+    azure.put(subscription, events.subscription(events.to_webhook(receiver.url)), events.EVENTS)
+    with listening() as other:
+        wrong = events.subscription(events.to_webhook(other.url), retryPolicy={"maxDeliveryAttempts": 31})
+        assert azure.arm("PUT", subscription, wrong, events.EVENTS).status_code == 400
+        full = azure.arm("POST", f"{subscription}/getFullUrl", {}, events.EVENTS).json()
+        assert full == {"endpointUrl": receiver.url}
+        events.finished_run(azureml_workspace, {"drift_detected": "true"})
+        receiver.wait(1)
+        assert other.got == []
+
+
 def test_event_that_is_never_acknowledged_is_dropped_after_the_last_attempt(
     azureml_workspace: Workspace, subscription: str, receiver: Receiver
 ) -> None:

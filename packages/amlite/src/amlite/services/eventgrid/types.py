@@ -62,7 +62,7 @@ async def _topic_deleting(platform: Platform, resource_id: ResourceId) -> None:
 def _subscription(platform: Platform, resource_id: ResourceId, body: Json, _old: Json | None) -> Json:
     properties: Json = body["properties"]
     topic = platform.store.get(str(resource_id.parent))
-    destination = _destination(platform, resource_id, properties, topic.body if topic else {})
+    destination, url = _destination(platform, properties, topic.body if topic else {})
     if properties.get("eventDeliverySchema", _SCHEMA) != _SCHEMA:
         raise _refusal("eventDeliverySchema", f"amlite delivers in {_SCHEMA} only")
     for name in ("expirationTimeUtc", "labels"):
@@ -82,11 +82,15 @@ def _subscription(platform: Platform, resource_id: ResourceId, body: Json, _old:
         "retryPolicy": retry,
         "filter": filters.check(properties.get("filter") or {}),
     }
+    if url is not None:
+        # Azure does not return the whole URL with the resource, because its query can hold a key. Nothing is refused
+        # any more: the webhook that confirmed keeps its events until another one can take them over.
+        delivery.remember_url(platform, str(resource_id), url)
     return {**body, "properties": shown}
 
 
-def _destination(platform: Platform, resource_id: ResourceId, properties: Json, topic: Json) -> Json:
-    """Check where events go, and return the destination in the form in which Azure shows it."""
+def _destination(platform: Platform, properties: Json, topic: Json) -> tuple[Json, str | None]:
+    """Check where events go. Return the destination in the form in which Azure shows it, and the URL of a webhook."""
     identity, plain = properties.get("deliveryWithResourceIdentity"), properties.get("destination")
     if bool(identity) is bool(plain):
         raise _refusal("destination", "give either destination or deliveryWithResourceIdentity")
@@ -109,16 +113,14 @@ def _destination(platform: Platform, resource_id: ResourceId, properties: Json, 
         if plain:
             raise _refusal("destination", "amlite delivers to a queue by deliveryWithResourceIdentity only")
         _require(platform, wanted, "StorageQueue", "queueName", "queueServices/default/queues")
-        return {}
+        return {}, None
     if wanted.get("endpointType") != "WebHook" or identity:
         raise _refusal("destination.endpointType", "amlite delivers to a StorageQueue (by identity) or a WebHook")
     url = str((wanted.get("properties") or {}).get("endpointUrl") or "")
     if not url.lower().startswith("https://") and not outgoing.is_loopback(url):
         raise _refusal("destination.properties.endpointUrl", "must begin with https://")
-    # Azure does not return the whole URL with the resource, because its query can hold a key.
-    delivery.remember_url(platform, str(resource_id), url)
     shown = {"endpointBaseUrl": delivery.base(url)}
-    return {"destination": {"endpointType": "WebHook", "properties": shown}}
+    return {"destination": {"endpointType": "WebHook", "properties": shown}}, url
 
 
 async def _full_url(platform: Platform, resource_id: ResourceId, _body: Json) -> Json:
