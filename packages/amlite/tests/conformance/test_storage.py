@@ -40,10 +40,10 @@ def account(amlite: LocalAzure) -> str:
     return _make(amlite, shared_key=True)
 
 
-def _make(amlite: LocalAzure, *, shared_key: bool) -> str:
+def _make(amlite: LocalAzure, *, shared_key: bool, **properties: bool) -> str:
     name = f"st{uuid.uuid4().hex[:16]}"
     body: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
-    body["properties"] = {"allowSharedKeyAccess": shared_key}
+    body["properties"] = {"allowSharedKeyAccess": shared_key, **properties}
     amlite.put(_id(name), body, VERSION)
     return name
 
@@ -54,6 +54,10 @@ def _id(account: str) -> str:
 
 @pytest.fixture(scope="module")
 def key(amlite: LocalAzure, account: str) -> str:
+    return _key(amlite, account)
+
+
+def _key(amlite: LocalAzure, account: str) -> str:
     return str(amlite.arm("POST", f"{_id(account)}/listKeys", {}, VERSION).json()["keys"][0]["value"])
 
 
@@ -192,8 +196,10 @@ def test_signatures_by_key_hold_for_what_they_say(account: str, key: str, contai
 
 
 @pytest.mark.attack
-def test_what_permits_to_read_a_public_container_permits_no_write(amlite: LocalAzure, account: str, key: str) -> None:
+def test_what_permits_to_read_a_public_container_permits_no_write(amlite: LocalAzure) -> None:
     """`signatures.opens` asks the service with such a write, which changes nothing."""
+    account = _make(amlite, shared_key=True, allowBlobPublicAccess=True)
+    key = _key(amlite, account)
     hour = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
     with _service(account, key) as service:
         container = service.create_container(f"c-{uuid.uuid4().hex[:12]}")
@@ -223,6 +229,26 @@ def test_keys_are_refused_where_the_account_says_so(amlite: LocalAzure) -> None:
 def test_without_any_sign_in_nothing_is_seen(amlite: LocalAzure, container: ContainerClient) -> None:
     container.upload_blob("a", b"x")
     assert amlite.session.get(container.get_blob_client("a").url).status_code in (401, 403, 404, 409)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("by_key", [False, True], ids=["by token", "by key"])
+def test_a_container_is_public_only_if_its_account_allows_it(amlite: LocalAzure, by_key: bool) -> None:
+    """The services' own port serves a public container to other users of the machine, too."""
+    name = _make(amlite, shared_key=True)
+    owner: object = amlite.application(("Storage Blob Data Owner", _id(name)))
+    if by_key:
+        owner = _key(amlite, name)
+    with _service(name, owner) as service:
+        with pytest.raises(HttpResponseError) as refused:
+            service.create_container("open", public_access="container")
+        assert refused.value.error_code == "PublicAccessNotPermitted"
+        assert not service.get_container_client("open").exists()
+        amlite.arm("PATCH", _id(name), {"properties": {"allowBlobPublicAccess": True}}, VERSION)
+        blob = service.create_container("open", public_access="container").upload_blob("a", b"x").url
+        assert amlite.session.get(blob).content == b"x"
+        amlite.arm("PATCH", _id(name), {"properties": {"allowBlobPublicAccess": False}}, VERSION)
+        assert amlite.session.get(blob).status_code == 409
 
 
 def test_unknown_account_is_a_404(amlite: LocalAzure) -> None:

@@ -41,5 +41,11 @@ def shared_key_allowed(platform: Platform, account_id: str) -> bool:
     return account is None or account.body["properties"].get("allowSharedKeyAccess") is not False
 
 
+def public_access_allowed(platform: Platform, account_id: str) -> bool:
+    """Whether containers of an account may be public. An account must say so."""
+    account = platform.store.get(account_id)
+    return account is not None and account.body["properties"].get("allowBlobPublicAccess") is True
+
+
 def _new_key() -> str:
     return base64.b64encode(secrets.token_bytes(64)).decode()

@@ -29,6 +29,7 @@ routes = Routes(
     },
 )
 _VERSION = "2023-11-03"
+_PUBLIC = "x-ms-blob-public-access"
 
 
 @routes.route("*", "/{path:path}")
@@ -40,6 +41,7 @@ async def blob(call: Call) -> web.StreamResponse:
     if keys is None:
         raise StorageError(404, "ResourceNotFound", f"The storage account '{account}' does not exist.")
     _refuse_repeated(request.query_string)
+    _check_public(call, keys["id"])
     headers = relay.passed(request.headers)
     raw_path = request.raw_path
     if call.bearer is not None:
@@ -121,6 +123,14 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
             return one.status, kept, await one.text()
 
     return await batch.answer(parts, send)
+
+
+def _check_public(call: Call, account_id: str) -> None:
+    """Raise StorageError 409 for a public container, and a request of anybody, if the account does not allow them."""
+    is_signed = "Authorization" in call.request.headers or "sig" in call.query
+    if (is_signed and _PUBLIC not in call.request.headers) or accounts.public_access_allowed(call.platform, account_id):
+        return
+    raise StorageError(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
 
 
 def _refuse_repeated(query: str) -> None:
