@@ -114,6 +114,20 @@ def test_start_is_idempotent_and_stop_leaves_nothing(local: Process) -> None:
     assert local.amlite("status").returncode == 1
 
 
+@pytest.mark.attack
+def test_a_start_imports_nothing_of_the_working_folder(local: Process, tmp_path: Path) -> None:
+    """It may be a project of somebody else, with a module of a name that amlite imports."""
+    (tmp_path / "foreign").mkdir()
+    for name in ("amlite", "aiohttp", "asyncio", "psutil", "uvicorn"):
+        (tmp_path / "foreign" / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    program = Path(sys.executable).with_name("amlite")
+    done = subprocess.run(
+        [program, "start"], cwd=tmp_path / "foreign", env=local.environment, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_two_starts_at_once_both_succeed_with_one_process(local: Process) -> None:
     starting = [
         subprocess.Popen([*AMLITE, "start"], env=local.environment, stdout=subprocess.PIPE, text=True) for _ in range(4)

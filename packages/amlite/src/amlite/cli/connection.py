@@ -124,6 +124,6 @@ def _spawn(state: Path, log: Path) -> subprocess.Popen[bytes]:
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "amlite.server", str(state)],
+            [sys.executable, "-P", "-m", "amlite.server", str(state)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=variables,
         )  # fmt: skip

@@ -60,7 +60,7 @@ async def listen(platform: Platform) -> None:
 async def _start(platform: Platform, name: str) -> Child:
     return await platform.children.ensure_at_socket(
         f"provider-{name}",
-        lambda socket: [sys.executable, "-m", PROVIDERS[name], "--socket", socket],
+        lambda socket: [sys.executable, "-P", "-m", PROVIDERS[name], "--socket", socket],
         environment={**os.environ, **platform.environment},
     )
 

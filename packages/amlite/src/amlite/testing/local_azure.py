@@ -287,7 +287,7 @@ class LocalAzure:
 
 def _run(state: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "amlite.cli", *arguments],
+        [sys.executable, "-P", "-m", "amlite.cli", *arguments],
         check=False, env={**os.environ, runtime.VARIABLE: str(state)}, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode != 0:

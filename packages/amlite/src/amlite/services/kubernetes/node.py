@@ -194,7 +194,7 @@ def _write_credential_provider(platform: Platform, cluster: Document, folder: Pa
     variables |= platform.environment
     program = folder / "credential-provider" / "acr-credential-provider"
     program.parent.mkdir(exist_ok=True)
-    _write(program, f"#!/bin/sh\nexec {sys.executable} -m amlite.services.kubernetes.credential_provider\n", 0o700)
+    _write(program, f"#!/bin/sh\nexec {sys.executable} -P -m amlite.services.kubernetes.credential_provider\n", 0o700)
     configuration = {
         "apiVersion": "kubelet.config.k8s.io/v1",
         "kind": "CredentialProviderConfig",

@@ -56,7 +56,7 @@ async def ensure(platform: Platform, workspace: Json) -> Child:
     return await platform.children.ensure_at_socket(
         _child(workspace),
         lambda socket: [
-            sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--uds", socket, "--workers", "1",
+            sys.executable, "-P", "-m", "uvicorn", "mlflow.server.fastapi_app:app", "--uds", socket, "--workers", "1",
         ],
         ready=_answers,
         environment={
@@ -107,7 +107,7 @@ async def _make_template(platform: Platform) -> None:
     template = _template()
     template.parent.mkdir(parents=True, exist_ok=True)
     beside = template.with_name(f"{template.name}.{uuid.uuid4().hex[:8]}")
-    command = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{beside}"]
+    command = [sys.executable, "-P", "-m", "mlflow", "db", "upgrade", f"sqlite:///{beside}"]
     child = await platform.children.spawn("mlflow-schema", command, environment=_environment())
     code = await child.process.wait()
     if code != 0:

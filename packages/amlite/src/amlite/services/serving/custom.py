@@ -164,7 +164,7 @@ async def check_ignored(plan: Plan) -> None:
     """
     if not (plan.context / ".dockerignore").is_file():
         return
-    line = [sys.executable, "-c", _IGNORED, str(plan.context), str(plan.dockerfile)]
+    line = [sys.executable, "-P", "-c", _IGNORED, str(plan.context), str(plan.dockerfile)]
     if await programs.run(line, line=lambda _line: None, environment=os.environ):
         raise UnusableEnvironment(
             f"the .dockerignore of the build context takes more than {_IGNORED_SECONDS} seconds: use fewer '*'"
