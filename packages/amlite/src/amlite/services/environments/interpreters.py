@@ -21,6 +21,7 @@ async def find(builder: str, version: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *(builder, "python", "find", "--no-project", "--no-python-downloads", version),
         env=uv.environment(),
+        cwd=Path(builder).parent,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

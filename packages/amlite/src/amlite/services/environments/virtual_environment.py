@@ -108,7 +108,7 @@ async def _install(platform: Platform, packages: Packages, log: Log, builder: st
     actual, cache = python.resolve(), folder / "cache"
     # Before it says that a source in git has to be built, uv would copy it with your keys, and jobs read that copy.
     wheels = {**_environment(platform), "GIT_ALLOW_PROTOCOL": "none"}
-    if await run((*install, "--no-build"), line=lines.append, environment=wheels) == 0:
+    if await run((*install, "--no-build"), line=lines.append, environment=wheels, cwd=folder) == 0:
         for each in lines:
             log(each)
     else:
@@ -164,7 +164,8 @@ async def _run(
         last.append(text)
         log(text)
 
-    code = await run(command, line=line, environment=environment or _environment(platform))
+    # uv reads settings of the working folder and those above it, which may be a project of somebody else.
+    code = await run(command, line=line, environment=environment or _environment(platform), cwd=cache_folder())
     if code != 0 and why is not None:
         raise UnusableEnvironment(why)
     if code != 0:

@@ -253,3 +253,17 @@ async def test_a_wheel_does_not_change_what_other_environments_get_from_the_cach
     await virtual_environment.ensure(platform, Packages(OWN, (good, evil), "conda.yml"), silent)
     clean = await virtual_environment.ensure(platform, Packages(OWN, (good,), "conda.yml"), silent)
     assert next(clean.rglob("good.py")).read_text() == "answer = 42\n"
+
+
+@pytest.mark.attack
+async def test_uv_takes_no_settings_of_the_working_folder(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a project of somebody else, whose settings say from where a Python is downloaded, and run."""
+    (tmp_path / "foreign").mkdir()
+    monkeypatch.chdir(tmp_path / "foreign")
+    (tmp_path / "foreign" / "uv.toml").write_text("required-version = '==0.0.1'\n")
+    folder = await virtual_environment.ensure(
+        platform, Packages(OWN, (project(tmp_path / "made", "made"),), "a"), silent
+    )
+    assert [path.name for path in folder.rglob("made.py")] == ["made.py"]
