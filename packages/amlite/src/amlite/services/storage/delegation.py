@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from amlite import TENANT_ID
 from amlite.core.platform import Platform
+from amlite.services.storage.accounts import keys_of
 from amlite.services.storage.blobs import BlobPath
 
 _KEY = "storage/delegation-key"
@@ -67,6 +68,11 @@ def seal(platform: Platform, container: BlobPath) -> None:
     platform.store.put(f"{_SEALED}/{container.account}/{container.container}", _SEALED, {})
 
 
+def forget(platform: Platform, account: str) -> None:
+    """Forget which containers of an account are sealed: another one may get its name."""
+    platform.store.delete(f"{_SEALED}/{account}")
+
+
 def permits(platform: Platform, method: str, target: BlobPath, query: Mapping[str, str]) -> bool:
     """Whether the signature in `query` is amlite's, has not expired, and allows this request on `target`."""
     if any(name not in query for name in _SIGNED):
@@ -92,7 +98,9 @@ def without_signature(raw_query: str) -> str:
 
 
 def _signature(platform: Platform, target: BlobPath, values: Mapping[str, str]) -> str:
-    text = "\n".join([target.account, target.container, target.path, *(values[name] for name in _SIGNED)])
+    # With the account's key: of an account that is deleted, no signature opens the next one of its name.
+    key = (keys_of(platform, target.account) or {}).get("key1", "")
+    text = "\n".join([target.account, key, target.container, target.path, *(values[name] for name in _SIGNED)])
     return base64.b64encode(hmac.digest(_key(platform)[0], text.encode(), hashlib.sha256)).decode()
 
 

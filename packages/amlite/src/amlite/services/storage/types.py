@@ -9,7 +9,7 @@ from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
-from amlite.services.storage import accounts, azurite, blobs
+from amlite.services.storage import accounts, azurite, blobs, delegation
 from amlite.services.storage.accounts import KEYS_TYPE
 from amlite.services.storage.queues import QUEUE_TYPE
 
@@ -52,6 +52,7 @@ async def _container_deleting(platform: Platform, id: ResourceId) -> None:
 async def _deleting(platform: Platform, id: ResourceId) -> None:
     await azurite.remove(platform, id.name)
     platform.store.delete(f"{KEYS_TYPE}/{id.name}")
+    delegation.forget(platform, id.name)
 
 
 async def _list_keys(platform: Platform, id: ResourceId, body: Json) -> Any:

@@ -18,7 +18,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, Children, free_port
 from amlite.core.store import Store
-from amlite.services.storage import azurite, blobs, delegation
+from amlite.services.storage import accounts, azurite, blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.types import KEYS_TYPE
 
@@ -155,6 +155,25 @@ async def test_a_signature_covers_what_it_says_and_nothing_else(platform: Platfo
     assert not delegation.permits(platform, "GET", BlobPath("stranger", "c", "blob"), query)
     assert not delegation.permits(platform, "PUT", container / "blob", {**query, "sp": "racwdl"})
     assert not delegation.permits(platform, "GET", container / "blob", {**query, "sig": "AAAA"})
+
+
+@pytest.mark.attack
+async def test_a_signature_and_a_seal_end_with_their_account(platform: Platform) -> None:
+    """Another one may get its name. Who had signatures of the former one has none of this one."""
+    container = BlobPath("renewed", "c")
+    accounts.create_keys(platform, "renewed", "/renewed")
+    query = dict(urllib.parse.parse_qsl(delegation.sign(platform, container, "rw")))
+    assert delegation.permits(platform, "GET", container / "blob", query)
+    delegation.seal(platform, container)
+    platform.store.delete(f"{KEYS_TYPE}/renewed")
+    delegation.forget(platform, "renewed")
+    accounts.create_keys(platform, "renewed", "/of/others")
+    try:
+        assert not delegation.permits(platform, "GET", container / "blob", query)
+        fresh = dict(urllib.parse.parse_qsl(delegation.sign(platform, container, "rw")))
+        assert delegation.permits(platform, "PUT", container / "blob", fresh)
+    finally:
+        platform.store.delete(f"{KEYS_TYPE}/renewed")
 
 
 async def test_a_signature_ends(platform: Platform) -> None:
