@@ -15,6 +15,7 @@ from aiohttp import web
 
 _MOST = 256
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _REQUEST_LINE = re.compile(r"([A-Z]+) (/\S*) HTTP/1\.1")
 
 
@@ -71,5 +72,9 @@ def _part(text: str) -> Part:
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
+    """Return the headers in some lines. ValueError for a control character, which no request can have."""
     pairs = (line.partition(":") for line in lines if ":" in line)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+    found = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if wrong := next((name for name, value in found.items() if _CONTROL.search(name + value)), None):
+        raise ValueError(f"the header {wrong!r} has a control character")
+    return found

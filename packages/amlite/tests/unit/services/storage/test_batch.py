@@ -25,6 +25,12 @@ def test_requests_are_found_with_their_ids_and_headers() -> None:
         (TYPE, b"--batch_1\r\n\r\nhello\r\n--batch_1--"),
         (TYPE, b"\xff\xfe"),
         (TYPE, (ONE * 257 + "--batch_1--").encode()),
+        pytest.param(
+            TYPE,
+            f"{ONE.replace('now', 'now' + chr(13) + 'x-ms-a: b')}--batch_1--".encode(),
+            id="a control character in a header",
+            marks=pytest.mark.attack,
+        ),
     ],
 )
 def test_what_is_no_batch_is_refused(content_type: str, body: bytes) -> None:
