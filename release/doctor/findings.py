@@ -67,7 +67,7 @@ class Report(BaseModel):
         skipped = list(dict.fromkeys(each.check for each in self.findings if each.level is Level.SKIPPED))
         if everything and skipped:
             told = f"not checked, because of the problem above: {', '.join(skipped)}"
-            console.print(f"  [dim]skipped [/] {told}", highlight=False, soft_wrap=True)
+            console.print(f"  [dim]skipped [/] {escape(told)}", markup=True, highlight=False, soft_wrap=True)
         problems, warnings = (self.count(level) for level in (Level.PROBLEM, Level.WARNING))
         if everything:
             console.print(f"{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}", highlight=False)
