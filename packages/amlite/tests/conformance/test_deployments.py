@@ -299,6 +299,13 @@ def test_a_template_refers_only_to_what_its_caller_may_read(caller: Caller, azur
     assert "outputs" not in found
 
 
+def test_a_template_refers_to_the_outputs_of_another_deployment(caller: Caller) -> None:
+    caller.deployed(template(outputs={"name": {"type": "string", "value": "found"}}), "first")
+    there = "[reference(resourceId('Microsoft.Resources/deployments', 'first')).outputs.name.value]"
+    found = caller.deployed(template(outputs={"again": {"type": "string", "value": there}}), "second")
+    assert found["outputs"]["again"]["value"] == "found"
+
+
 @pytest.mark.attack
 @pytest.mark.parametrize("kept", ["connections/conn", "datastores/store", "deployment"])
 def test_a_template_refers_to_no_secrets_that_its_caller_may_not_list(

@@ -213,7 +213,7 @@ def _found(platform: Platform, principal: Principal | None) -> Callable[[Resourc
     def find(id: ResourceId) -> Json:
         if principal is not None:
             platform.access.require(principal, str(id), f"{id.type}/read")
-        if id.namespace is not None:
+        if id.namespace is not None and id.type.lower() != TYPE.lower():
             resources.type_of(platform, id)  # what Resource Manager does not show, such as a job, has private parts
         return resources.resource_of(platform, id).body
 
