@@ -102,8 +102,9 @@ def main(cwd: str | None) -> None:
     """Train, promote and serve models on a deployed platform. Every command works on any stack."""
     if cwd is not None:
         os.environ[CWD_VARIABLE] = str(Path(cwd).resolve())
-    if shutil.which("pulumi") is None:
-        # Called by its path: Pulumi is in the same folder.
+    found = shutil.which("pulumi")
+    if found is None or not Path(found).is_absolute():
+        # Called by its path, or found by a relative one, which is another in other folders: Pulumi is beside it.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 

@@ -53,6 +53,16 @@ def test_release_finds_the_pulumi_beside_it(tmp_path: Path, monkeypatch: pytest.
     assert os.environ["PATH"] == f"{Path(sys.executable).parent}{os.pathsep}{tmp_path}"
 
 
+def test_pulumi_is_found_in_every_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A relative folder on the PATH is another one in the folder of the stack files, where Pulumi runs."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/pulumi").touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "bin")
+    CliRunner().invoke(cli.main, ["history", "--help"])
+    assert os.environ["PATH"] == f"{Path(sys.executable).parent}{os.pathsep}bin"
+
+
 @pytest.mark.parametrize("command", ["score", "key"])
 @pytest.mark.parametrize("endpoint", ["elsewhere", "nightly"])
 def test_an_endpoint_that_is_not_online_is_refused_with_those_that_are(command: str, endpoint: str) -> None:
