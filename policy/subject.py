@@ -43,6 +43,22 @@ class Resource:
             value = value.get(key) if isinstance(value, Mapping) else None
         return None if value == UNKNOWN else value
 
+    def flag(self, path: str) -> bool | None:
+        """Return the input at a path that is true or false. Azure takes it as text and as a number, too."""
+        value = self.get(path)
+        if isinstance(value, str):
+            return {"true": True, "false": False}.get(value.strip().lower())
+        return bool(value) if isinstance(value, bool | int | float) else None
+
+    def number(self, path: str) -> float | None:
+        """Return the input at a path that is a number. Azure takes it as text, too."""
+        return as_number(self.get(path))
+
+    def word(self, path: str) -> str | None:
+        """Return the input at a path that is one of a few words, as Azure compares it: without case and underscores."""
+        value = self.get(path)
+        return None if value is None else str(value).strip().replace("_", "").lower()
+
     def is_unknown(self, path: str) -> bool:
         """Whether the input at a path, or a part of the path, is known after the update only."""
         value: Any = self.inputs
@@ -51,6 +67,14 @@ class Resource:
                 return True
             value = value.get(key) if isinstance(value, Mapping) else None
         return bool(value == UNKNOWN)
+
+
+def as_number(value: Any) -> float | None:
+    """Return a value that is a number, or the text of one. Return None for another value."""
+    try:
+        return None if value is None or isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def short_type(token: str) -> str:

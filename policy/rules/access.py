@@ -31,7 +31,7 @@ _GITHUB_SERVER = "/_services/token"
 def registry_admin_user(resource: Resource, scene: Scene) -> Iterator[str]:
     """The container registry has no admin account."""
     del scene
-    if resource.get("adminUserEnabled") is True:
+    if resource.flag("adminUserEnabled") is True:
         yield "adminUserEnabled is true"
 
 
@@ -43,7 +43,7 @@ def registry_admin_user(resource: Resource, scene: Scene) -> Iterator[str]:
 def registry_anonymous_pull(resource: Resource, scene: Scene) -> Iterator[str]:
     """Pulling an image requires a token."""
     del scene
-    if resource.get("anonymousPullEnabled") is True:
+    if resource.flag("anonymousPullEnabled") is True:
         yield "anonymousPullEnabled is true"
 
 
@@ -56,7 +56,7 @@ def storage_shared_key(resource: Resource, scene: Scene) -> Iterator[str]:
     """The account does not accept account keys. Azure accepts them by default."""
     del scene
     path = "allowSharedKeyAccess"
-    if not resource.is_unknown(path) and resource.get(path) is not False:
+    if not resource.is_unknown(path) and resource.flag(path) is not False:
         yield "allowSharedKeyAccess is not false"
 
 
@@ -68,7 +68,7 @@ def storage_shared_key(resource: Resource, scene: Scene) -> Iterator[str]:
 def storage_public_blobs(resource: Resource, scene: Scene) -> Iterator[str]:
     """The account does not allow public containers."""
     del scene
-    if resource.get("allowBlobPublicAccess") is True:
+    if resource.flag("allowBlobPublicAccess") is True:
         yield "allowBlobPublicAccess is true"
 
 
@@ -81,7 +81,7 @@ def vault_roles(resource: Resource, scene: Scene) -> Iterator[str]:
     """The vault uses roles, not access policies."""
     del scene
     path = "properties.enableRbacAuthorization"
-    if not resource.is_unknown(path) and resource.get(path) is not True:
+    if not resource.is_unknown(path) and resource.flag(path) is not True:
         yield "enableRbacAuthorization is not true"
 
 
@@ -94,7 +94,7 @@ def compute_local_auth(resource: Resource, scene: Scene) -> Iterator[str]:
     """Compute accepts only users of Entra ID."""
     del scene
     path = "properties.disableLocalAuth"
-    if not resource.is_unknown(path) and resource.get(path) is not True:
+    if not resource.is_unknown(path) and resource.flag(path) is not True:
         yield "disableLocalAuth is not true"
 
 

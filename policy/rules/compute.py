@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from policy.environments import Limits
 from policy.rule import Scene, rule
-from policy.subject import Resource
+from policy.subject import Resource, as_number
 
 _CLUSTER = "azure-native:machinelearningservices:Compute"
 _PROPERTIES = "properties.properties"
@@ -34,7 +34,7 @@ _WORK = ("azureml:Component", "azureml:PipelineJob", "azureml:Schedule")
 def idle_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
     """Clusters scale to zero."""
     del scene
-    nodes = resource.get(f"{_SCALE}.minNodeCount")
+    nodes = resource.number(f"{_SCALE}.minNodeCount")
     if nodes:
         yield f"minNodeCount is {nodes:g}"
 
@@ -62,12 +62,13 @@ def cluster_size(resource: Resource, scene: Scene) -> Iterator[str]:
     """A cluster, and a step of a job, has at most `limits.maxNodes` nodes."""
     limit = scene.environment.limits.max_nodes
     if resource.type == _CLUSTER:
-        nodes = resource.get(f"{_SCALE}.maxNodeCount")
+        nodes = resource.number(f"{_SCALE}.maxNodeCount")
         if nodes is not None and nodes > limit:
             yield f"maxNodeCount is {nodes:g}, and the limit is {limit}"
         return
-    for path, count in _of_work(resource, "instance_count"):
-        if isinstance(count, int | float) and count > limit:
+    for path, value in _of_work(resource, "instance_count"):
+        count = as_number(value)
+        if count is not None and count > limit:
             yield f"{path} is {count:g}, and the limit is {limit}"
 
 
@@ -100,8 +101,8 @@ def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
     """A deployment has at most `limits.maxInstances` instances, with autoscale too."""
     limit = scene.environment.limits.max_instances
     for path in _INSTANCES:
-        count = resource.get(path)
-        if isinstance(count, int | float) and count > limit:
+        count = resource.number(path)
+        if count is not None and count > limit:
             yield f"{path.rpartition('.')[2]} is {count:g}, and the limit is {limit}"
 
 
@@ -114,7 +115,7 @@ def deployment_size(resource: Resource, scene: Scene) -> Iterator[str]:
 def evictable_nodes(resource: Resource, scene: Scene) -> Iterator[str]:
     """Production clusters use dedicated nodes."""
     del scene
-    if resource.get(f"{_PROPERTIES}.vmPriority") == "LowPriority":
+    if resource.word(f"{_PROPERTIES}.vmPriority") == "lowpriority":
         yield "vmPriority is LowPriority"
 
 

@@ -19,7 +19,7 @@ _LOG_DAYS = 90
 def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
     """Deleted secrets and keys can be recovered."""
     del scene
-    if resource.get("properties.enableSoftDelete") is False:
+    if resource.flag("properties.enableSoftDelete") is False:
         yield "enableSoftDelete is false"
 
 
@@ -32,7 +32,7 @@ def vault_soft_delete(resource: Resource, scene: Scene) -> Iterator[str]:
 def vault_retention(resource: Resource, scene: Scene) -> Iterator[str]:
     """The vault keeps deleted secrets for 30 days or more. Azure's default is 90."""
     del scene
-    days = resource.get("properties.softDeleteRetentionInDays")
+    days = resource.number("properties.softDeleteRetentionInDays")
     if days is not None and days < _SOFT_DELETE_DAYS:
         yield f"softDeleteRetentionInDays is {days:g}"
 
@@ -47,7 +47,7 @@ def vault_purge_protection(resource: Resource, scene: Scene) -> Iterator[str]:
     """A production vault cannot be deleted permanently before its retention ends."""
     del scene
     path = "properties.enablePurgeProtection"
-    if not resource.is_unknown(path) and resource.get(path) is not True:
+    if not resource.is_unknown(path) and resource.flag(path) is not True:
         yield "enablePurgeProtection is not true"
 
 
@@ -76,7 +76,7 @@ def storage_redundancy(resource: Resource, scene: Scene) -> Iterator[str]:
     """Production data is stored in several zones or regions."""
     del scene
     sku = str(resource.get("sku.name") or "")
-    if sku.endswith("_LRS"):
+    if sku.upper().endswith("_LRS"):
         yield f"sku is {sku}"
 
 
@@ -88,7 +88,7 @@ def storage_redundancy(resource: Resource, scene: Scene) -> Iterator[str]:
 def storage_replication(resource: Resource, scene: Scene) -> Iterator[str]:
     """The account does not allow replication to other tenants."""
     del scene
-    if resource.get("allowCrossTenantReplication") is True:
+    if resource.flag("allowCrossTenantReplication") is True:
         yield "allowCrossTenantReplication is true"
 
 
@@ -103,6 +103,6 @@ def log_retention(resource: Resource, scene: Scene) -> Iterator[str]:
     del scene
     if resource.is_unknown("retentionInDays"):
         return
-    days = resource.get("retentionInDays") or 30
+    days = resource.number("retentionInDays") or 30
     if days < _LOG_DAYS:
         yield f"retentionInDays is {days:g}"

@@ -48,8 +48,8 @@ def endpoint_instances(resource: Resource, scene: Scene) -> Iterator[str]:
     del scene
     if not resource.get("deployment.definition"):
         return
-    count = resource.get("deployment.definition.instance_count") or 1
-    if isinstance(count, int | float) and count < 2:
+    count = resource.number("deployment.definition.instance_count") or 1
+    if count < 2:
         yield f"instance_count is {count:g}"
 
 

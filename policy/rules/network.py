@@ -60,7 +60,7 @@ def managed_network(resource: Resource, scene: Scene) -> Iterator[str]:
     del scene
     if resource.is_unknown("managedNetwork.isolationMode"):
         return
-    if resource.get("managedNetwork.isolationMode") in (None, "Disabled"):
+    if resource.word("managedNetwork.isolationMode") in (None, "disabled"):
         yield "managedNetwork.isolationMode is Disabled"
 
 
@@ -74,7 +74,7 @@ def node_public_ip(resource: Resource, scene: Scene) -> Iterator[str]:
     """Nodes have no public IP address. Azure assigns one by default."""
     del scene
     path = "properties.properties.enableNodePublicIp"
-    if not resource.is_unknown(path) and resource.get(path) is not False:
+    if not resource.is_unknown(path) and resource.flag(path) is not False:
         yield "enableNodePublicIp is true"
 
 
@@ -87,15 +87,15 @@ def node_remote_login(resource: Resource, scene: Scene) -> Iterator[str]:
     """Nodes do not accept SSH from the internet. Azure opens the port of a cluster outside a network by default."""
     del scene
     properties = "properties.properties"
-    if resource.get(f"{properties}.sshSettings.sshPublicAccess") == "Enabled":
+    if resource.word(f"{properties}.sshSettings.sshPublicAccess") == "enabled":
         yield "sshPublicAccess is Enabled"
     path = f"{properties}.remoteLoginPortPublicAccess"
-    if resource.get("properties.computeType") not in (None, "AmlCompute") or resource.is_unknown(path):
+    if resource.word("properties.computeType") not in (None, "amlcompute") or resource.is_unknown(path):
         return
-    access = resource.get(path)
-    is_hidden = resource.get(f"{properties}.enableNodePublicIp") is False or resource.get(f"{properties}.subnet")
-    if access == "Enabled" or (access != "Disabled" and not is_hidden):
-        yield f"remoteLoginPortPublicAccess is {access or 'not set'}"
+    access = resource.word(path)
+    is_hidden = resource.flag(f"{properties}.enableNodePublicIp") is False or resource.get(f"{properties}.subnet")
+    if access == "enabled" or (access != "disabled" and not is_hidden):
+        yield f"remoteLoginPortPublicAccess is {resource.get(path) or 'not set'}"
 
 
 @rule(
@@ -106,7 +106,7 @@ def node_remote_login(resource: Resource, scene: Scene) -> Iterator[str]:
 def storage_transport(resource: Resource, scene: Scene) -> Iterator[str]:
     """The account accepts only HTTPS with TLS 1.2 or later. Azure accepts older versions by default."""
     del scene
-    if resource.get("enableHttpsTrafficOnly") is False:
+    if resource.flag("enableHttpsTrafficOnly") is False:
         yield "enableHttpsTrafficOnly is false"
     if not resource.is_unknown("minimumTlsVersion"):
         version = resource.get("minimumTlsVersion")

@@ -221,6 +221,23 @@ BYPASSES: list[tuple[str, str, dict[str, Any]]] = [
         },
     ),
     ("storage-transport", STORAGE, {"minimumTlsVersion": "tls1_0"}),
+    # Azure takes a boolean and a number as text, and a word in any case.
+    ("storage-transport", STORAGE, {"minimumTlsVersion": "TLS1_2", "enableHttpsTrafficOnly": "false"}),
+    ("storage-public-blobs", STORAGE, {"allowBlobPublicAccess": "true"}),
+    ("storage-replication", STORAGE, {"allowCrossTenantReplication": "True"}),
+    ("registry-admin-user", REGISTRY, {"adminUserEnabled": "true"}),
+    ("registry-anonymous-pull", REGISTRY, {"anonymousPullEnabled": 1}),
+    ("vault-soft-delete", VAULT, {"properties": {"enableSoftDelete": "False"}}),
+    ("vault-retention", VAULT, {"properties": {"softDeleteRetentionInDays": "7"}}),
+    ("managed-network", WORKSPACE, {"managedNetwork": {"isolationMode": "disabled"}}),
+    ("node-remote-login", COMPUTE, {"properties": {"computeType": "amlCompute", "properties": {}}}),
+    ("node-remote-login", COMPUTE, cluster(sshSettings={"sshPublicAccess": "enabled"}, enableNodePublicIp=False)),
+    ("node-remote-login", COMPUTE, cluster(remoteLoginPortPublicAccess="enabled", enableNodePublicIp=False)),
+    ("idle-nodes", COMPUTE, scale(minNodeCount="1")),
+    ("cluster-size", COMPUTE, scale(maxNodeCount="100")),
+    ("cluster-size", "azureml:Component", {"definition": {"resources": {"instance_count": "100"}}}),
+    ("deployment-size", ENDPOINT, serving(instance_count="500")),
+    ("evictable-nodes", COMPUTE, cluster(vmPriority="lowpriority")),
     *(
         ("privileged-role", ASSIGNMENT, {"roleDefinitionId": f"{ROLES}/{role}", **holder})
         for role, holder in (
