@@ -280,6 +280,17 @@ def test_asset_put_names_every_wrong_property(azureml_workspace: Workspace, name
     }
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", ["codes", "components", "data", "environments", "models"])
+@pytest.mark.parametrize("properties", [[1], 1, "text", True, None], ids=str)
+def test_asset_put_refuses_properties_that_are_no_object(
+    azureml_workspace: Workspace, name: str, kind: str, properties: object
+) -> None:
+    path = f"{azureml_workspace.id}/{kind}/{name}/versions/1"
+    answer = azureml_workspace.azure.arm("PUT", path, {"properties": properties}, ML_VERSION)
+    assert answer.status_code == 400, answer.text
+
+
 def test_asset_put_and_delete_hold_to_the_conditions_of_a_request(azureml_workspace: Workspace, name: str) -> None:
     def ask(method: str, tags: dict[str, str] | None = None, **conditions: str) -> requests.Response:
         body = {"properties": {"image": "python:3.11", "tags": tags}} if tags is not None else None

@@ -203,7 +203,8 @@ def _check_component(platform: Platform, workspace: Document, name: str, version
 
 def version_of(kind: str, name: str, version: str, body: Json) -> str:
     """Return the version that an asset gets: its own, but azure-ai-ml gives 1 to each anonymous component of a job."""
-    spec = (body.get("properties") or {}).get("componentSpec")
+    properties = body.get("properties")  # not checked yet
+    spec = properties.get("componentSpec") if isinstance(properties, dict) else None
     is_of_job = isinstance(spec, dict) and bool(spec.get("sourceJobId"))
     return str(uuid.uuid4()) if is_of_job and name == ANONYMOUS.get(kind) else version
 
