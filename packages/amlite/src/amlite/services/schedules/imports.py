@@ -16,16 +16,13 @@ from amlite.core.platform import Platform
 from amlite.core.published import fields
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import submission
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, to_its_end
-from amlite.services.machinelearning import references
+from amlite.services.schedules import runs
 
 RUN = "schedules.import"
 # The type of a source -> the field that says what is imported.
 _SOURCES = {"database": "query", "file_system": "path"}
-# In Azure, an import is a pipeline with a step that transfers the data.
-_KIND = "Pipeline"
 _TEXTS = {"assetName": "str", "dataUri": "str", "source": "map:any"}
 
 
@@ -52,22 +49,8 @@ def _refusal(where: str, what: str) -> AzureError:
 
 def submit(platform: Platform, schedule: Document, due: dt.datetime, name: str) -> str:
     """Start the run of an import that is due, and return its name."""
-    workspace = references.workspace(platform, schedule.id.rpartition("/schedules/")[0])
-    properties = {
-        "jobType": _KIND,
-        "experimentName": schedule.body["name"],
-        "displayName": name,
-        "properties": {
-            "azureml.scheduleName": schedule.body["name"],
-            "azureml.scheduledTime": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        },
-    }
-    job = submission.new(platform, f"{workspace.id}/jobs/{name}", properties, workspace.body, submitter=None)
-    connection = schedule.body["properties"]["action"]["dataImportDefinition"]["source"]["connection"]
-    arguments = {"job": job.id, "connection": connection}
-    operation = platform.operations.begin(RUN, arguments, resource_id=job.id)
-    change(platform, job.id, run={"operation": operation})
-    return name
+    source = schedule.body["properties"]["action"]["dataImportDefinition"]["source"]
+    return runs.begin(platform, schedule, due, name, RUN, connection=source["connection"])
 
 
 async def run(platform: Platform, arguments: Json) -> None:
@@ -83,4 +66,4 @@ async def run(platform: Platform, arguments: Json) -> None:
         why = f"Data is not imported through connection '{name}': this local Azure reaches no other data sources."
         raise JobFailure("UserError", why if known else f"{why} The workspace has no connection '{name}' either.")
 
-    await to_its_end(platform, job, {_KIND: work})
+    await to_its_end(platform, job, {runs.KIND: work})

@@ -17,11 +17,10 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.store import Document
 from amlite.core.wire import Json
-from amlite.services.jobs import submission
 from amlite.services.jobs.documents import Job, change
 from amlite.services.jobs.lifecycle import JobFailure, Produced, Work, to_its_end
 from amlite.services.machinelearning import datastores, references
-from amlite.services.schedules import signals
+from amlite.services.schedules import runs, signals
 from amlite.services.storage import blobs
 
 # All of the data of a signal is in memory at the same time.
@@ -35,8 +34,6 @@ _OTHERS = (
 )  # fmt: skip
 _SIZES = ("standard_e4s_v3", "standard_e8s_v3", "standard_e16s_v3", "standard_e32s_v3", "standard_e64s_v3")
 _HOUR = re.compile(r"/(\d{4})/(\d\d)/(\d\d)(?:/(\d\d))?(?:/(\d\d))?/[^/]+$")
-# A monitor has no job definition in Azure's API. Its runs are shown as those of a pipeline.
-_KIND = "Pipeline"
 
 
 def check(platform: Platform, workspace_id: str, definition: Json) -> None:
@@ -80,27 +77,16 @@ def _refusal(where: str, what: str) -> AzureError:
 
 def submit(platform: Platform, schedule: Document, due: dt.datetime, name: str) -> str:
     """Start the run of a monitor that is due, and return its name."""
-    workspace = references.workspace(platform, schedule.id.rpartition("/schedules/")[0])
-    properties = {
-        "jobType": _KIND,
-        "experimentName": schedule.body["name"],
-        "displayName": name,
-        "properties": {"azureml.scheduleName": schedule.body["name"]},
-    }
-    job = submission.new(platform, f"{workspace.id}/jobs/{name}", properties, workspace.body, submitter=None)
-    arguments = {"job": job.id, "schedule": schedule.id, "due": due.isoformat()}
-    operation = platform.operations.begin(RUN, arguments, resource_id=job.id)
-    change(platform, job.id, run={"operation": operation})
-    return name
+    return runs.begin(platform, schedule, due, name, RUN, source=schedule.id, at=due.isoformat())
 
 
 async def run(platform: Platform, arguments: Json) -> None:
     """Compute the signals of a monitor as the work of its run, which ends as any job does."""
-    schedule, document = platform.store.get(arguments["schedule"]), platform.store.get(arguments["job"])
+    schedule, document = platform.store.get(arguments["source"]), platform.store.get(arguments["job"])
     if schedule is None or document is None or (job := Job(document.id, document.body)).ended:
         return
     definition = schedule.body["properties"]["action"]["monitorDefinition"]
-    due = dt.datetime.fromisoformat(arguments["due"])
+    due = dt.datetime.fromisoformat(arguments["at"])
 
     async def work(platform: Platform, job: Job, produced: Produced, works: Mapping[str, Work]) -> None:
         change(platform, job.id, status="Running")
@@ -109,7 +95,7 @@ async def run(platform: Platform, arguments: Json) -> None:
         except signals.UnusableDataError as failure:
             raise JobFailure("UserError", str(failure)) from failure
 
-    await to_its_end(platform, job, {_KIND: work})
+    await to_its_end(platform, job, {runs.KIND: work})
 
 
 async def _compute(platform: Platform, job: Job, definition: Json, due: dt.datetime) -> None:

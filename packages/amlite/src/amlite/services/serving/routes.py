@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -263,27 +264,31 @@ class _Reply:
     async def add(self, piece: bytes) -> None:
         """Take a part of the body. Raises _CallerLeftError."""
         if self._begun is not None:
-            await self._forward(self._begun, piece)
+            with self._to_caller():
+                await self._begun.write(piece)
         elif self._caller is not None:
             self._held += piece
             if len(self._held) > _MOST_HELD:
                 self._headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
                 self._begun = web.StreamResponse(status=self._status, headers=self._headers)
-                await self._begun.prepare(self._caller)
-                await self._forward(self._begun, self._held)
+                with self._to_caller():
+                    await self._begun.prepare(self._caller)
+                    await self._begun.write(self._held)
                 self._held.clear()
 
-    async def _forward(self, begun: web.StreamResponse, piece: bytes | bytearray) -> None:
+    @contextlib.contextmanager
+    def _to_caller(self) -> Iterator[None]:
         try:
-            await begun.write(piece)
+            yield
         except ConnectionError as error:
             raise _CallerLeftError(self._status, self._model_status) from error
 
     async def end(self) -> web.StreamResponse:
-        """Return the whole response."""
+        """Return the whole response. Raises _CallerLeftError."""
         if self._begun is None:
             return web.Response(body=bytes(self._held), status=self._status, headers=self._headers)
-        await self._begun.write_eof()
+        with self._to_caller():
+            await self._begun.write_eof()
         return self._begun
 
     def broken_off(self) -> _BrokenOffError:

@@ -166,6 +166,19 @@ async def test_a_caller_that_leaves_in_the_middle_is_no_error_of_the_model(
     assert measured == [(200, 200)]
 
 
+async def test_a_caller_that_leaves_at_the_end_is_no_error_of_the_model() -> None:
+    async def left() -> None:
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    answer: Any = SimpleNamespace(headers={}, status=500)
+    reply = routes._Reply(answer, "blue", None)
+    begun: Any = SimpleNamespace(write_eof=left)
+    reply._begun = begun
+    with pytest.raises(routes._CallerLeftError) as caught:
+        await reply.end()
+    assert (caught.value.status, caught.value.model_status) == (424, 500)
+
+
 async def test_a_short_answer_and_a_refusal_are_whole(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, measured: Measured
 ) -> None:
