@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 NOBODY = str(uuid.uuid4())
+_API = "2022-04-01"
 
 
 def _definition(role: str) -> str:
@@ -238,6 +239,27 @@ def test_a_custom_role_grants_what_it_lists(amlite: LocalAzure, authorization: A
                 role_definition_id=created.id, principal_id=NOBODY, principal_type="ServicePrincipal"
             ),
         )
+
+
+@pytest.mark.attack
+def test_a_custom_role_is_read_by_those_who_may_read_where_it_can_be_assigned(amlite: LocalAzure) -> None:
+    name = str(uuid.uuid4())
+    definition = f"/providers/Microsoft.Authorization/roleDefinitions/{name}"
+    properties = {
+        "roleName": f"secret {name}",
+        "permissions": [{"actions": ["*/read"]}],
+        "assignableScopes": [GROUP_ID],
+    }
+    assert amlite.arm("PUT", f"{GROUP_ID}{definition}", {"properties": properties}, _API).status_code == 201
+    other = f"{SUBSCRIPTION}/resourceGroups/rg-{name[:8]}"
+    amlite.put(other, {"location": "westeurope"}, "2021-04-01")
+    reader = amlite.application(("Reader", other))
+    for place in (GROUP_ID, SUBSCRIPTION, other, "/x", ""):
+        answer = amlite.arm("GET", f"{place}{definition}", version=_API, credential=reader)
+        assert answer.status_code in (400, 403, 404), place
+        assert "secret" not in answer.text
+    assert amlite.arm("GET", f"{GROUP_ID}{definition}", version=_API).json()["name"] == name
+    assert amlite.arm("DELETE", f"{GROUP_ID}{definition}", version=_API).status_code == 200
 
 
 def test_an_identity_is_assigned_by_those_who_may(amlite: LocalAzure) -> None:

@@ -67,11 +67,11 @@ async def list_assignments(call: Call) -> web.Response:
 @routes.get(f"{_AUTHORIZATION}/roleDefinitions")
 async def list_definitions(call: Call) -> web.Response:
     """List the built-in roles, and the custom ones that can be assigned at a scope, as `$filter` narrows them."""
-    scope = f"{_scope(call)}/".lower()
+    scope = _scope(call)
     custom = [
         document.body
         for document in call.platform.store.of_type(DEFINITION_TYPE)
-        if any(_related(scope, f"{place}/".lower()) for place in document.body["properties"]["assignableScopes"])
+        if _concerns(_places(document), scope)
     ]
     found = [*(_built_in(role) for role in ROLES.values()), *custom]
     for condition in (part.strip() for part in call.query.get("$filter", "").split(" and ") if part.strip()):
@@ -85,12 +85,12 @@ async def list_definitions(call: Call) -> web.Response:
 
 @routes.get(f"{_AUTHORIZATION}/roleDefinitions/{{role}}")
 async def get_definition(call: Call) -> web.Response:
-    """Describe a built-in or custom role."""
+    """Describe a built-in role, or a custom one that can be assigned at, above or below a scope."""
     name = call.parameters["role"].lower()
     if name in ROLES:
         return reply(_built_in(ROLES[name]))
     document = call.platform.store.get(f"{_DEFINITIONS}/{name}")
-    if document is None:
+    if document is None or not _concerns(_places(document), _scope(call)):
         raise _unknown(name)
     return reply(document.body)
 
@@ -109,7 +109,7 @@ async def put_definition(call: Call) -> web.Response:
         )
     _check_size(properties["permissions"])
     places = [str(place).rstrip("/") for place in properties["assignableScopes"]]
-    if not any(_related(f"{scope}/".lower(), f"{place}/".lower()) for place in places):
+    if not _concerns(places, scope):
         raise AzureError(
             400, "RoleDefinitionScopeMismatch", f"The scope '{scope}' is not one of the role's assignable scopes."
         )
@@ -179,6 +179,11 @@ def _scope(call: Call) -> str:
 def _places(role: Document) -> list[str]:
     found: list[str] = role.body["properties"]["assignableScopes"]
     return found
+
+
+def _concerns(places: Iterable[str], scope: str) -> bool:
+    """Whether a custom role can be assigned at, above or below a scope."""
+    return any(_related(f"{scope}/".lower(), f"{place}/".lower()) for place in places)
 
 
 def _require(call: Call, places: Iterable[str], verb: str) -> None:
