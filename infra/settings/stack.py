@@ -122,7 +122,7 @@ class Settings(Group):
     instances: list[InstanceSettings] = Field(
         default_factory=list, max_length=50, description="The compute instances: machines of single users."
     )
-    attached_computes: list[str] = Field(
+    attached_computes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{2,32}$")]] = Field(
         default_factory=list,
         description="Computes of the workspace that something else attaches, such as a Kubernetes cluster. Asset files "
         "can use them as `azureml:<name>`.",

@@ -295,6 +295,7 @@ def test_a_wrong_cluster_is_explained(change: dict[str, Any], expected: str) -> 
             {"azureDevOps": [{"issuer": f"https://login.microsoftonline.com/{GUID}", "subject": "/eid1/c/pub/t/a"}]},
             "identities.azureDevOps[0].issuer",
         ),
+        ("attachedComputes", ["k8s", "a/b"], "attachedComputes[1]"),
     ],
 )
 def test_a_wrong_setting_is_explained(key: str, value: Any, expected: str) -> None:

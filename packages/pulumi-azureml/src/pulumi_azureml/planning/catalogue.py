@@ -180,9 +180,9 @@ class _Loading:
             raise TreeError(
                 path, "has no files that are not ignored", "add the files, or look at .amlignore and .gitignore"
             )
-        if draft.build is not None and all(file.path != draft.build.dockerfile for file in tree.files):
-            raise TreeError(path, f"has no '{draft.build.dockerfile}'", "create it, or correct `dockerfile_path`")
-        if source.keys == ("build", "path"):
+        if source.dockerfile is not None:
+            if all(file.path != source.dockerfile for file in tree.files):
+                raise TreeError(path, f"has no '{source.dockerfile}'", "create it, or correct `dockerfile_path`")
             _check_docker_ignore(self.root, path)
         if source.is_yaml:
             content = documents.read(self.root, path)

@@ -110,13 +110,15 @@ class Inline:
 class Source:
     """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
 
-    `is_yaml`: only the parsed content counts (a conda file), so comments do not change the version.
+    `is_yaml`: only the parsed content counts (a conda file), so comments do not change the version. `dockerfile`: the
+    one that a build context must have.
     """
 
     keys: KeyPath
     path: str
     wanted: str = "any"
     is_yaml: bool = False
+    dockerfile: str | None = None
 
 
 Drafts = Mapping[AssetId, Draft]
@@ -135,13 +137,21 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
         draft.inlines.append(Inline(keys, kind, value))
 
 
-def source(draft: Draft, keys: KeyPath, value: object, *, wanted: str = "any", is_yaml: bool = False) -> None:
+def source(
+    draft: Draft,
+    keys: KeyPath,
+    value: object,
+    *,
+    wanted: str = "any",
+    is_yaml: bool = False,
+    dockerfile: str | None = None,
+) -> None:
     """Add a value to `sources` if it is a local file or folder."""
     if isinstance(value, str) and not value.strip():
         where = ".".join(map(str, keys))
         draft.problem(keys, f"'{where}' is empty", "write a path, or remove the key")
     elif isinstance(value, str) and is_local(value) and not is_asset(value):
-        draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml))
+        draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml, dockerfile))
 
 
 def datastores(value: object, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

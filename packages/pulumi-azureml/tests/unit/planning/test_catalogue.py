@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from azureml_fixtures.planned_project import FILES, Project
-from pulumi_azureml.planning import AssetId, Catalogue, ModelChoice, serving
+from pulumi_azureml.planning import AssetId, Catalogue, CatalogueErrors, ModelChoice, serving
 
 ROOT = Path(__file__).parents[5]
 
@@ -256,6 +256,19 @@ def test_the_stack_builds_an_image_tagged_with_its_inputs(project: Project) -> N
     assert plan.image == f"acr.azurecr.io/environments/training:{plan.tag}"
     # Azure never lets a version's content change, and a digest is other content than a build context.
     assert environment.version != azure.version
+
+
+@pytest.mark.parametrize("build_images", [False, True])
+def test_a_build_context_contains_its_dockerfile(project: Project, build_images: bool) -> None:
+    def load(dockerfile: str) -> None:
+        content = f"name: training\nbuild:\n  path: .\n  dockerfile_path: {dockerfile}\n"
+        project.write("ml/environments/training/environment.yml", content)
+        project.load(build_images=build_images, login_server="acr.azurecr.io")
+
+    load("./Dockerfile")
+    project.write("ml/environments/Dockerfile", "FROM python:3.11\n")
+    with pytest.raises(CatalogueErrors, match=r"has no '\.\./Dockerfile'"):
+        load("../Dockerfile")
 
 
 def test_build_arguments_count_and_the_registry_does_not(project: Project) -> None:

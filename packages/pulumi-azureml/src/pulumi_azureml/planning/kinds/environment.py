@@ -45,12 +45,12 @@ class EnvironmentKind(Kind):
             return
         if "path" not in build:
             draft.problem(("build",), "'build' has no 'path'", "add the `path:` of the Docker context")
-        source(draft, ("build", "path"), build.get("path"), wanted="folder")
+        dockerfile = posixpath.normpath(str(build.get("dockerfile_path") or "Dockerfile"))
+        source(draft, ("build", "path"), build.get("path"), wanted="folder", dockerfile=dockerfile)
         # Other workspaces cannot pull from this stack's registry, so Azure ML builds shared environments.
-        if settings.build_images and not draft.is_shared:
-            dockerfile = str(build.get("dockerfile_path") or "Dockerfile")
-            if isinstance(build.get("path"), str) and build["path"].strip():
-                draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
+        builds = settings.build_images and not draft.is_shared
+        if builds and isinstance(build.get("path"), str) and build["path"].strip():
+            draft.build = Build(dockerfile, dict(settings.build_arguments), settings.login_server)
 
 
 KIND = EnvironmentKind()
