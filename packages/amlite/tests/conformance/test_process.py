@@ -185,6 +185,20 @@ def test_unreadable_database_is_one_clear_error(local: Process) -> None:
     local.ok("start")
 
 
+def test_a_state_of_a_newer_amlite_is_one_clear_error(local: Process) -> None:
+    local.ok("start")
+    local.ok("stop")
+    database = local.state / "amlite.db"
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        opened.execute("PRAGMA user_version = 1000")
+    done = local.amlite("start")
+    assert done.returncode == 1
+    assert f"{database} was written by a newer amlite, and this one cannot read it (format 1000, not 1)" in done.stderr
+    assert "Traceback" not in done.stderr
+    local.ok("reset", "--yes")
+    local.ok("start")
+
+
 @pytest.mark.attack
 @pytest.mark.parametrize("content", [b"", None])
 def test_a_lost_database_is_no_new_azure(local: Process, content: bytes | None) -> None:

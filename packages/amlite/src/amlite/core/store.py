@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from amlite.core.errors import StartError
 from amlite.core.wire import Json
 
 DATABASE = "amlite.db"
 """The file of the store in the state folder."""
-_SCHEMA = """
+_FORMAT = 1
+"""The format of the documents. Raise it with a change that an earlier or a later amlite would read wrongly."""
+_SCHEMA = f"""
+PRAGMA user_version = {_FORMAT};
 CREATE TABLE IF NOT EXISTS documents (
     key TEXT PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, body TEXT NOT NULL, etag TEXT NOT NULL,
     sequence INTEGER NOT NULL
@@ -46,8 +50,16 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file at `path`."""
+        """Open or create the file at `path`. Raises StartError if an amlite with another format wrote it."""
         self._db = sqlite3.connect(path, isolation_level=None)
+        written, is_there = (self._number(f"PRAGMA {name}_version") for name in ("user", "schema"))
+        if is_there and (written or 1) != _FORMAT:  # files without a number have the first format
+            self._db.close()
+            writer = "a newer amlite" if written > _FORMAT else "an older amlite"
+            raise StartError(
+                f"{path} was written by {writer}, and this one cannot read it (format {written or 1}, not {_FORMAT}). "
+                "Use that amlite, or forget this local Azure with: amlite reset"
+            )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
@@ -55,6 +67,9 @@ class Store:
     def close(self) -> None:
         """Close the file. The store cannot be used afterwards."""
         self._db.close()
+
+    def _number(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
 
     @property
     def is_empty(self) -> bool:

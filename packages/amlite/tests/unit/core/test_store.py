@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from amlite.core.errors import StartError
 from amlite.core.store import Store
 
 
@@ -64,6 +67,19 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert again.get("/a") == written
     assert again.next("n") == 2
     again.close()
+
+
+@pytest.mark.parametrize(("written", "reads"), [(0, True), (1, True), (2, False)])
+def test_a_state_is_read_by_an_amlite_that_knows_its_format(tmp_path: Path, written: int, reads: bool) -> None:
+    """An amlite that wrote no number has the first format."""
+    Store(tmp_path / "x.db").close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        database.execute(f"PRAGMA user_version = {written}")
+    before = (tmp_path / "x.db").read_bytes()
+    with contextlib.nullcontext() if reads else pytest.raises(StartError, match="by a newer amlite"):
+        Store(tmp_path / "x.db").close()
+    assert reads or (tmp_path / "x.db").read_bytes() == before
 
 
 def test_two_processes_may_read_and_write(tmp_path: Path) -> None:
