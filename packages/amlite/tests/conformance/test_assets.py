@@ -11,6 +11,7 @@ import pytest
 import requests
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import ContainerClient
 
 from amlite.testing import Workspace
 from amlite_fixtures.azure import ARM, GROUP_ID, ML_VERSION
@@ -135,6 +136,26 @@ def test_component_create_or_update_does_not_upload_the_same_code_twice(
     second = ml_client.components.create_or_update(component(f"{name}_b", code, environment))
     assert first.code == second.code
     assert len(azureml_workspace.azure.requests("startPendingUpload")) == uploads
+
+
+@pytest.mark.attack
+def test_an_upload_to_a_version_that_exists_only_reads(azureml_workspace: Workspace, name: str) -> None:
+    path, azure = f"{azureml_workspace.id}/models/{name}/versions/1", azureml_workspace.azure
+
+    def container() -> ContainerClient:
+        made = azure.arm("POST", f"{path}/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
+        return ContainerClient.from_container_url(
+            made.json()["blobReferenceForConsumption"]["credential"]["sasUri"], retry_total=0
+        )
+
+    with container() as place:
+        place.upload_blob("model.pkl", b"first")
+        model = {"modelUri": place.get_blob_client("model.pkl").url.partition("?")[0], "modelType": "custom_model"}
+    azure.put(path, {"properties": model})
+    with container() as place:
+        assert place.download_blob("model.pkl").readall() == b"first"
+        with pytest.raises(HttpResponseError, match="AuthenticationFailed"):
+            place.upload_blob("model.pkl", b"other", overwrite=True)
 
 
 def test_component_create_or_update_refuses_other_content_of_a_version(

@@ -20,6 +20,7 @@ from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
 _UPLOAD_PERMISSIONS = "racwl"
+_READ_PERMISSIONS = "rl"
 _UPLOAD_LIFETIME = dt.timedelta(hours=12)
 
 routes = Routes(ARM_HOST)
@@ -131,15 +132,16 @@ async def get_version(call: Call) -> web.Response:
 
 
 async def start_upload(call: Call) -> web.Response:
-    """Return a new container for an asset's files, and a SAS token for that container only."""
-    owner, kind = workspace_of(call), kind_of(call)
+    """Return the container for an asset's files, and a SAS token for it: of a version that exists, to read it only."""
+    owner = workspace_of(call)
     account_id = owner.body["properties"]["storageAccount"]
     account = account_id.rpartition("/")[2].lower()
     # Another request for the same version gets the same container, so that an interrupted upload can continue.
-    asset_id = f"{owner.id}/{kind}/{call.parameters['name']}/versions/{call.parameters['version']}".lower()
-    target = BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, asset_id)))
+    asset_id = _path(call)
+    target = BlobPath(account, str(uuid.uuid5(uuid.NAMESPACE_URL, asset_id.lower())))
     await blobs.create_container(call.platform, target.account, target.container)
-    signed = delegation.url(call.platform, target, _UPLOAD_PERMISSIONS, _UPLOAD_LIFETIME)
+    permissions = _READ_PERMISSIONS if call.platform.store.get(asset_id) else _UPLOAD_PERMISSIONS
+    signed = delegation.url(call.platform, target, permissions, _UPLOAD_LIFETIME)
     return reply(
         {
             "pendingUploadId": str(uuid.uuid4()),
