@@ -1,7 +1,8 @@
-"""Files in folders that somebody else writes to, such as a job: no link out of a folder is followed."""
+"""Files and sockets in folders that somebody else writes to, such as a job: no link out of a folder is followed."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -55,6 +56,25 @@ def write(path: Path, content: str) -> None:
     with beside.open("x", encoding="utf-8") as file:
         file.write(content)
     beside.replace(path)
+
+
+@contextmanager
+def socket(path: Path) -> Iterator[str]:
+    """Yield an address at which to connect to a socket. Raises OSError if there is no socket, or a link to one.
+
+    The address is that of the opened socket, so a link that takes its place meanwhile changes nothing. On a machine
+    without `/proc`, where no program is confined, the link is followed.
+    """
+    if not _DESCRIPTORS.is_dir():
+        yield str(path)
+        return
+    held = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(held).st_mode):
+            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK), str(path))
+        yield str(_DESCRIPTORS / str(held))
+    finally:
+        os.close(held)
 
 
 def is_inside(path: Path, within: Path) -> bool:

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import aiohttp
 import psutil
+from aiohttp.client_exceptions import UnixClientConnectorError
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from amlite.core import contained, private_folder
@@ -24,6 +27,24 @@ OWNER_VARIABLE = "AMLITE_OWNER"
 _GRACE_SECONDS = 5.0
 _PORTS = 3  # that are tried, because another program can take one before the child does
 _LONG_LINE, _MOST_LINES = 2000, 5000
+
+
+class _SocketConnector(aiohttp.UnixConnector):
+    """Connects to the socket of a program, which could put a link to another one's in its place."""
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the method that aiohttp calls
+    ) -> ResponseHandler:
+        loop = asyncio.get_running_loop()
+        try:
+            with contained.socket(Path(self.path)) as address:
+                _, protocol = await loop.create_unix_connection(self._factory, address)
+        except OSError as error:
+            raise UnixClientConnectorError(self.path, req.connection_key, error) from error
+        return protocol
 
 
 class Child:
@@ -46,9 +67,7 @@ class Child:
     def http(self) -> aiohttp.ClientSession:
         """The session for requests to this child, whose paths start with `/`."""
         if self._session is None:
-            connector = (
-                aiohttp.UnixConnector(str(self.socket), limit=0) if self.socket else aiohttp.TCPConnector(limit=0)
-            )
+            connector = _SocketConnector(str(self.socket), limit=0) if self.socket else aiohttp.TCPConnector(limit=0)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
@@ -211,7 +230,8 @@ async def connects(child: Child) -> bool:
     if child.socket is None:
         return await _is_taken(child.port) and await asyncio.to_thread(_listens, child.process.pid, child.port)
     try:
-        _, writer = await asyncio.open_unix_connection(child.socket)
+        with contained.socket(child.socket) as address:
+            _, writer = await asyncio.open_unix_connection(address)
     except OSError:
         return False
     writer.close()

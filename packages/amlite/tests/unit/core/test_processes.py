@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -14,6 +15,15 @@ from amlite.core.processes import Child, Children, free_port, reap
 
 # Serves the port given, after printing a line.
 SERVE = "import http.server, sys; print('hello', flush=True); http.server.test(port=int(sys.argv[1]), bind='127.0.0.1')"
+# Answers at the socket given with the text given.
+SERVE_AT_SOCKET = """
+import asyncio, sys
+from aiohttp import web
+async def answer(_): return web.Response(text=sys.argv[2])
+app = web.Application()
+app.router.add_get("/", answer)
+web.run_app(app, path=sys.argv[1], print=None)
+"""
 # Starts a grandchild in a session of its own, says its number and waits.
 FORK = """
 import subprocess, sys, time
@@ -167,3 +177,30 @@ async def test_a_port_that_another_program_took_is_not_the_childs(
         with pytest.raises(StartError, match="ended with"):
             await children.ensure("other", lambda port: _python(SERVE, port))
     assert not any(heard)
+
+
+@pytest.mark.attack
+async def test_a_link_in_the_place_of_a_socket_leads_nowhere(children: Children) -> None:
+    """A model server may write beside its socket. A link led its endpoint to MLflow and the Docker engine."""
+
+    async def at_socket(name: str) -> tuple[Child, Path]:
+        made = await children.ensure_at_socket(name, lambda socket: _python(SERVE_AT_SOCKET, socket, name))
+        assert made.socket is not None
+        return made, made.socket
+
+    async def answered(child: Child) -> str:
+        async with child.http.get(child.url("/"), headers={"Connection": "close"}) as answer:
+            return await answer.text()
+
+    (model, place), (_, other) = await at_socket("model"), await at_socket("other")
+    assert await answered(model) == "model"
+    kept = place.with_name("kept")
+    place.rename(kept)
+    for target in (other, kept):
+        place.symlink_to(target)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await answered(model)
+        assert not await children_module.connects(model)
+        place.unlink()
+    kept.rename(place)
+    assert await answered(model) == "model"
