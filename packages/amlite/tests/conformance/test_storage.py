@@ -251,6 +251,32 @@ def test_a_container_is_public_only_if_its_account_allows_it(amlite: LocalAzure,
         assert amlite.session.get(blob).status_code == 409
 
 
+@pytest.mark.attack
+def test_a_container_of_the_resource_manager_is_public_only_if_its_account_allows_it(amlite: LocalAzure) -> None:
+    """Source: "Configure anonymous read access for containers and blobs"."""
+    name = _make(amlite, shared_key=True)
+    path = f"{_id(name)}/blobServices/default/containers/shown"
+
+    def put(level: str) -> str:
+        return amlite.arm("PUT", path, {"properties": {"publicAccess": level}}, VERSION).text
+
+    assert "PublicAccessNotPermitted" in put("Blob")
+    assert "InvalidRequestPropertyValue" in put("Anybody")
+    assert amlite.arm("GET", path, version=VERSION).status_code == 404
+    amlite.arm("PATCH", _id(name), {"properties": {"allowBlobPublicAccess": True}}, VERSION)
+    put("None")
+    with _service(name, _key(amlite, name)) as service:
+        container = service.get_container_client("shown")
+        container.set_container_access_policy({"read": AccessPolicy(ContainerSasPermissions(read=True))})
+        blob = container.upload_blob("a", b"x").url
+        for level, shows_blob, shows_list in (("Blob", True, False), ("Container", True, True), ("None", False, False)):
+            put(level)
+            assert amlite.session.get(blob).ok is shows_blob, level
+            listed = amlite.session.get(f"{container.url}?restype=container&comp=list")
+            assert listed.ok is shows_list, level
+            assert [each.id for each in container.get_container_access_policy()["signed_identifiers"]] == ["read"]
+
+
 def test_unknown_account_is_a_404(amlite: LocalAzure) -> None:
     with _service("nosuchaccount", amlite.credential) as service, pytest.raises(ResourceNotFoundError):
         service.create_container("c-1")

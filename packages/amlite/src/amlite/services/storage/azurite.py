@@ -10,8 +10,10 @@ import hmac
 import os
 import secrets
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amlite.core.errors import StartError
 from amlite.core.platform import Platform
@@ -19,6 +21,9 @@ from amlite.core.processes import Child
 from amlite.core.wire import Json
 from amlite.services.storage.accounts import KEYS_TYPE, keys_of
 from amlite.tools import azurite
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
 
 NAME = "azurite"
 # Azurite's tables: of the blobs, and of the files with their content.
@@ -103,17 +108,42 @@ async def remove(platform: Platform, account: str) -> None:
     keys, started_with = keys_of(platform, account), platform.part(_Azurite).started_with
     if keys is None or (started_with is not None and not any(each.startswith(f"{account}:") for each in started_with)):
         return  # Azurite does not have the account, so it is empty
+
+    def delete_containers(client: BlobServiceClient) -> None:
+        for container in client.list_containers():
+            client.delete_container(container.name)
+
+    await _by_key(platform, keys, delete_containers)
+
+
+async def set_public_access(platform: Platform, account: str, container: str, level: str | None) -> None:
+    """Let anybody read a container (`container`), only its `blob`s, or nothing. Its access policies stay.
+
+    No signature permits this.
+    """
+
+    def set_level(client: BlobServiceClient) -> None:
+        place = client.get_container_client(container)
+        policies = place.get_container_access_policy()["signed_identifiers"]
+        place.set_container_access_policy({each.id: each.access_policy for each in policies}, public_access=level)
+
+    if (keys := keys_of(platform, account)) is not None:
+        await _by_key(platform, keys, set_level)
+
+
+async def _by_key(platform: Platform, keys: Json, work: Callable[[BlobServiceClient], None]) -> None:
+    """Run work in a thread, with a client that has the key of an account."""
+    account = keys["account"]
     child = await ensure(platform, account)
 
-    def delete_containers() -> None:
+    def run() -> None:
         from azure.storage.blob import BlobServiceClient
 
         credential = {"account_name": account, "account_key": keys["key1"]}
         with BlobServiceClient(f"http://127.0.0.1:{child.port}/{account}", credential=credential) as client:
-            for container in client.list_containers():
-                client.delete_container(container.name)
+            work(client)
 
-    await asyncio.to_thread(delete_containers)
+    await asyncio.to_thread(run)
 
 
 def account_sas(platform: Platform, account: str) -> str:

@@ -36,6 +36,7 @@ _PUT_BYTES = 64 << 20
 _APPEND_BYTES = 4 << 20
 # The metadata of a directory of a data lake.
 DIRECTORY_HEADER = "x-ms-meta-hdi_isfolder"
+PUBLIC_HEADER = "x-ms-blob-public-access"
 _HEADERS = {"x-ms-version": "2023-11-03"}
 _BLOB_URL = re.compile(r"https://([a-z0-9]+)\.(?:blob|dfs)\.core\.windows\.net/([^/?]+)/?([^?]*)(\?.*)?", re.IGNORECASE)
 _DOTS = re.compile(r"[/\\]\.\.?[/\\]")
@@ -90,6 +91,14 @@ async def create_container(platform: Platform, account: str, container: str) -> 
     async with await request(platform, "PUT", BlobPath(account, container), {"restype": "container"}) as answer:
         if answer.status != 409:
             await check(answer, BlobPath(account, container))
+
+
+async def public_access(platform: Platform, account: str, container: str) -> str | None:
+    """Return what anybody may read of a container: `container`, only its `blob`s, or nothing."""
+    place = BlobPath(account, container)
+    async with await request(platform, "HEAD", place, {"restype": "container"}) as answer:
+        await check(answer, place)
+        return answer.headers.get(PUBLIC_HEADER)
 
 
 async def delete_container(platform: Platform, account: str, container: str) -> None:

@@ -15,7 +15,7 @@ from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
 from amlite.services.storage import accounts, azurite, batch, changes, copies, delegation
 from amlite.services.storage.access import EXPIRED, StorageError, check_role, principal_of, refuse_other_forms
-from amlite.services.storage.blobs import DIRECTORY_HEADER, BlobPath
+from amlite.services.storage.blobs import DIRECTORY_HEADER, PUBLIC_HEADER, BlobPath
 
 routes = Routes(
     "*.blob.core.windows.net",
@@ -29,7 +29,6 @@ routes = Routes(
     },
 )
 _VERSION = "2023-11-03"
-_PUBLIC = "x-ms-blob-public-access"
 
 
 @routes.route("*", "/{path:path}")
@@ -128,7 +127,9 @@ async def _batch(call: Call, principal: Principal, signature: str) -> web.Respon
 def _check_public(call: Call, account_id: str) -> None:
     """Raise StorageError 409 for a public container, and a request of anybody, if the account does not allow them."""
     is_signed = "Authorization" in call.request.headers or "sig" in call.query
-    if (is_signed and _PUBLIC not in call.request.headers) or accounts.public_access_allowed(call.platform, account_id):
+    if (is_signed and PUBLIC_HEADER not in call.request.headers) or accounts.public_access_allowed(
+        call.platform, account_id
+    ):
         return
     raise StorageError(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
 

@@ -14,6 +14,8 @@ from amlite.services.storage.accounts import KEYS_TYPE
 from amlite.services.storage.queues import QUEUE_TYPE
 
 ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
+# What anybody may read, as the resource and as the blob service call it.
+_LEVELS = {"None": None, "Blob": "blob", "Container": "container"}
 
 
 def _prepare(platform: Platform, id: ResourceId, body: Json, old: Json | None) -> Json:
@@ -40,8 +42,22 @@ async def _created(platform: Platform, id: ResourceId) -> None:
             platform.store.put(service, kind, body)
 
 
+def _prepare_container(platform: Platform, id: ResourceId, body: Json, _old: Json | None) -> Json:
+    properties = {"publicAccess": "None", **body["properties"]}
+    if properties["publicAccess"] not in _LEVELS:
+        raise AzureError(400, "InvalidRequestPropertyValue", f"publicAccess must be one of {', '.join(_LEVELS)}.")
+    keys = accounts.keys_of(platform, id.segments[1]) or {}
+    if properties["publicAccess"] != "None" and not accounts.public_access_allowed(platform, keys.get("id", "")):
+        raise AzureError(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+    return {**body, "properties": properties}
+
+
 async def _container_created(platform: Platform, id: ResourceId) -> None:
-    await blobs.create_container(platform, id.segments[1], id.name)
+    account, document = id.segments[1], platform.store.get(str(id))
+    level = _LEVELS[document.body["properties"]["publicAccess"]] if document else None
+    await blobs.create_container(platform, account, id.name)
+    if await blobs.public_access(platform, account, id.name) != level:
+        await azurite.set_public_access(platform, account, id.name, level)
 
 
 async def _container_deleting(platform: Platform, id: ResourceId) -> None:
@@ -95,6 +111,7 @@ TYPES = [
         pattern=r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
         rule="Container names are 3-63 lower-case letters, digits and single hyphens.",
         located=False,
+        prepare=_prepare_container,
         created=_container_created,
         deleting=_container_deleting,
     ),
