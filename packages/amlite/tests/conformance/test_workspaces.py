@@ -11,8 +11,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from amlite import SUBSCRIPTION_ID, TENANT_ID
+from amlite.core.access import role_id
 from amlite.testing import LocalAzure, Workspace
-from amlite_fixtures.azure import GROUP, GROUP_ID, Json
+from amlite_fixtures.azure import GROUP, GROUP_ID, SUBSCRIPTION, Json
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -63,6 +64,24 @@ def test_workspace_delete_takes_everything_below_with_it(amlite: LocalAzure) -> 
     assert made.azure.arm("GET", version).json()["error"]["code"] == "ResourceNotFound"
     with pytest.raises(ResourceNotFoundError):
         made.client().workspaces.get(made.name)
+
+
+def test_workspace_delete_takes_its_identity_out_of_the_directory(amlite: LocalAzure) -> None:
+    """Source: "What are managed identities for Azure resources". Role assignments stay."""
+    made = Workspace.create(amlite, "left")
+    principal = amlite.arm("GET", made.id).json()["identity"]["principalId"]
+
+    def given(role: str) -> Json:
+        definition = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role_id(role)}"
+        return {"properties": {"roleDefinitionId": definition, "principalId": principal}}
+
+    assignments = f"{GROUP_ID}/providers/Microsoft.Authorization/roleAssignments"
+    kept = f"{assignments}/{uuid.uuid4()}"
+    amlite.put(kept, given("Reader"), "2022-04-01")
+    amlite.remove(made.id)
+    refused = amlite.arm("PUT", f"{assignments}/{uuid.uuid4()}", given("Contributor"), "2022-04-01")
+    assert "PrincipalNotFound" in refused.text
+    assert amlite.arm("GET", kept, version="2022-04-01").status_code == 200
 
 
 def test_workspace_delete_ends_its_jobs(amlite: LocalAzure) -> None:

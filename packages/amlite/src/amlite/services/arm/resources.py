@@ -233,7 +233,7 @@ async def finish_creation(platform: Platform, arguments: Json) -> None:
 
 
 async def finish_deletion(platform: Platform, arguments: Json) -> None:
-    """Remove a resource or group and everything below it, deepest first, each with its own deletion.
+    """Remove a resource or group and everything below it, deepest first, each with its own deletion and its identity.
 
     Resources of types with a retention are soft-deleted, unless the deletion `purges`.
     """
@@ -249,6 +249,8 @@ async def finish_deletion(platform: Platform, arguments: Json) -> None:
         retention = services.types[document.type].retention if document.type in services.types else None
         if retention is not None and not purges:
             platform.deleted.keep(document.body, retention(document.body))
+        if (gone := _own_principal(document.body)) is not None:
+            directory.remove(platform.store, gone)
     platform.store.delete(path)
     if purges:
         platform.deleted.forget(path)

@@ -33,9 +33,8 @@ def assigned(platform: Platform, wanted: Json | None, old: Json | None) -> Json 
 
 
 def forget(platform: Platform, body: Json) -> None:
-    """Delete a resource's identity."""
+    """Let a resource that is being deleted get no token any more."""
     if principal := (body.get("identity") or {}).get("principalId"):
-        directory.remove(platform.store, principal)
         platform.store.delete(f"{_CLIENTS}/{principal}")
 
 
