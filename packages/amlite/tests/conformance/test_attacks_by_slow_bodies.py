@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from amlite import TENANT_ID
 from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures.azure import SUBSCRIPTION
 
@@ -20,6 +21,7 @@ Json = dict[str, Any]
 ARM = "https://management.azure.com"
 ALERTS = "2023-01-01"
 GROUPS = "2021-04-01"
+VAULTS = "2023-07-01"
 
 
 def slowly(
@@ -85,6 +87,18 @@ def test_an_asset_is_not_written_to_a_workspace_that_is_gone(amlite: LocalAzure,
 
     body = {"properties": {"dataType": "uri_file", "dataUri": "https://example.org/rows.csv"}}
     assert slowly(amlite, "PUT", path, "2024-04-01", body, delete).status_code == 404
+
+
+def test_a_secret_is_not_written_to_a_vault_that_is_gone(amlite: LocalAzure, group: str) -> None:
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/kv-{uuid.uuid4().hex[:12]}"
+    properties = {"tenantId": TENANT_ID, "sku": {"family": "A", "name": "standard"}, "enableRbacAuthorization": True}
+    amlite.put(vault, {"location": "westeurope", "properties": properties}, VAULTS)
+
+    def delete() -> None:
+        amlite.remove(vault, VAULTS)
+
+    answer = slowly(amlite, "PUT", f"{vault}/secrets/s", VAULTS, {"properties": {"value": "x"}}, delete)
+    assert answer.status_code == 404
 
 
 def test_a_lost_role_is_lost_for_a_request_under_way(amlite: LocalAzure, group: str, receiver: str) -> None:

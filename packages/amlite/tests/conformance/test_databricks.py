@@ -123,6 +123,17 @@ def test_caller_needs_a_role_on_the_workspace_and_a_token_for_databricks(bricks:
     assert azure.session.get(url).status_code == 401
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    "path", ["2.1/jobs/create", "2.1/jobs/run-now", "2.0/workspace/mkdirs", "2.0/workspace/import"]
+)
+def test_the_body_of_a_stranger_is_not_read(bricks: Bricks, path: str) -> None:
+    url = f"https://{bricks.host}/api/{path}"
+    for kind in ("application/json", "multipart/form-data; boundary=x"):
+        headers = {"Content-Type": kind}
+        assert bricks.workspace.azure.session.post(url, data=b"{", headers=headers).status_code == 401
+
+
 def test_files_of_a_workspace(bricks: Bricks) -> None:
     from databricks.sdk.errors import NotFound, ResourceAlreadyExists
 

@@ -14,7 +14,7 @@ import pytest
 import amlite
 
 pytestmark = pytest.mark.attack
-_BODIES = {"call.json", "call.read", "call.form", "bodies.multipart"}
+_BODIES = {"call.json", "call.read", "call.form", "bodies.multipart", "_body", "_given"}
 # What looks at the request or at the types only, and what refuses a request without changing anything.
 _HARMLESS = {
     "_check_tenant", "_check_version", "_chosen", "_deployment", "_door", "_endpoint", "_name", "_require_public",

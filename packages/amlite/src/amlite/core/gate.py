@@ -24,6 +24,8 @@ class Gate:
     def admit(self, call: Call, route: Route) -> None:
         """Set the principal of an admissible call; raises AzureError 401, 403 or 404 for any other."""
         if route.table.audiences is None:
+            if route.table.admit is not None:
+                route.table.admit(call)
             return
         if call.bearer is None:
             raise AzureError(

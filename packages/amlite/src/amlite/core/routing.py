@@ -183,10 +183,11 @@ class Route:
 class Routes:
     """The routes of one host pattern, such as `management.azure.com` or `*.azurecr.io`.
 
-    Tokens must be for one of `audiences`; with None, a request needs no token. `only` narrows the table to some of the
-    hosts. `error` is the class of the service's errors. `faults` maps kinds of faults to the service's own answers,
-    where they differ from ARM's. `challenge` returns the headers of a 401 of the service. `spared` excludes the table
-    from faults.
+    Tokens must be for one of `audiences`; with None, the service itself checks a request: `admit` raises its error for
+    a caller that may send nothing, before its body is read, and again after one that came slowly. `only` narrows the
+    table to some of the hosts. `error` is the class of the service's errors. `faults` maps kinds of faults to the
+    service's own answers, where they differ from ARM's. `challenge` returns the headers of a 401 of the service.
+    `spared` excludes the table from faults.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class Routes:
         host: str,
         *,
         audiences: frozenset[str] | None = ARM_AUDIENCES,
+        admit: Callable[[Call], object] | None = None,
         only: Callable[[Platform, str], bool] | None = None,
         error: bodies.ErrorOf = AzureError,
         faults: Mapping[str, Refusal] | None = None,
@@ -202,6 +204,7 @@ class Routes:
     ) -> None:
         self.host = host
         self.audiences = audiences
+        self.admit = admit
         self.only = only
         self.error = error
         self.faults = faults or {}

@@ -13,7 +13,7 @@ from amlite.services.databricks import catalog, definition, execution, files, jo
 from amlite.services.databricks.errors import DatabricksError, invalid
 from amlite.services.databricks.workspaces import HOST, entered
 
-routes = Routes(HOST, audiences=None, error=DatabricksError)
+routes = Routes(HOST, audiences=None, admit=entered, error=DatabricksError)
 _MOST_BYTES = 10 << 20  # the size of a file that the workspace imports
 _FILES = "/api/2.0/workspace"
 _JOBS = "/api/{version}/jobs"
@@ -23,7 +23,6 @@ _CATALOG = "/api/2.1/unity-catalog"
 @routes.route("*", "/{path:path}")
 async def refuse(call: Call) -> web.Response:
     """Refuse what is not served."""
-    entered(call)
     raise DatabricksError(
         404, "ENDPOINT_NOT_FOUND", f"No API found for '{call.method} {call.path}' in this local Azure."
     )

@@ -28,7 +28,7 @@ _PROPERTIES = {"value": "str", "contentType": "str", "attributes": "map:any"}
 @routes.put(_ONE)
 async def put_secret(call: Call) -> web.Response:
     """Create a secret, or add a version to it."""
-    vault, given = _vault(call), await _given(call)
+    given, vault = await _given(call), _vault(call)
     name = call.parameters["secret"]
     if secrets.NAME.fullmatch(name) is None:
         raise AzureError(400, "BadRequest", f"The secret name '{name}' is invalid: 1-127 letters, digits and hyphens.")
@@ -42,7 +42,7 @@ async def put_secret(call: Call) -> web.Response:
 @routes.patch(_ONE)
 async def patch_secret(call: Call) -> web.Response:
     """Change attributes, content type and tags of the newest version, or add one with a new value."""
-    vault, given, name = _vault(call), await _given(call), call.parameters["secret"]
+    given, vault, name = await _given(call), _vault(call), call.parameters["secret"]
     newest = secrets.versions(call.platform, vault, name)[-1]
     if given.get("value"):
         changed = secrets.put(call.platform, vault, name, {**newest, **given})

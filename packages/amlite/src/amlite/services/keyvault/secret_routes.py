@@ -24,7 +24,9 @@ _CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_I
 @routes.put("/secrets/{name}")
 async def put_secret(call: Call) -> web.Response:
     """Add a version of a secret."""
-    vault, body = _vault(call, "set"), await _given(call)
+    _vault(call, "set")  # a stranger sends no body
+    body = await _given(call)
+    vault = _vault(call, "set")
     if secrets.NAME.fullmatch(call.parameters["name"]) is None:
         raise AzureError(400, "BadParameter", "The request URI contains an invalid name: " + call.parameters["name"])
     if "value" not in body:
@@ -43,7 +45,9 @@ async def get_secret(call: Call) -> web.Response:
 @routes.patch("/secrets/{name}/{version}")
 async def patch_secret(call: Call) -> web.Response:
     """Change a version's attributes, content type or tags."""
-    vault, body = _vault(call, "update"), await _given(call)
+    _vault(call, "update")  # a stranger sends no body
+    body = await _given(call)
+    vault = _vault(call, "update")
     return reply(secrets.update(call.platform, vault, call.parameters["name"], call.parameters["version"], body))
 
 
