@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import stat
@@ -22,11 +23,13 @@ from amlite.core.wire import Json
 
 SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """The label of an image that was built on a substitute for the base in its Dockerfile. The value is the base's name."""
-_FROM = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?", re.IGNORECASE)
-_ARG = re.compile(r"ARG\s+(?P<name>\w+)(?:=(?P<value>\S+))?", re.IGNORECASE)
-_COMMENT = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
+_ARGUMENT = re.compile(r"(?P<name>\w+)(?:=(?P<value>\"[^\"\\]*\"|'[^'\\]*'|[^\"'\\ \t]*))?(?:[ \t]+|$)", re.ASCII)
 _COPY = re.compile(r"(COPY|ADD)\s|RUN\s+--mount", re.IGNORECASE)
-_CONTINUED = re.compile(r"\\\s*\n")
+_CONTINUES = re.compile(r"\\[ \t]*$")
+_ESCAPE = re.compile(r"(?:\s*#.*\n)*?\s*#[ \t]*escape[ \t]*=[ \t]*[^\\\s]", re.IGNORECASE)
+# Docker takes some of them for spaces, and each version others.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_QUOTES = re.compile("[\"']")
 _MOST_BYTES = 256 << 10  # of a Dockerfile, which is read by lines and patterns
 _STEP = re.compile(r"Step (?P<number>\d+)/\d+ : ")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -108,29 +111,65 @@ class Plan:
         patterns = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
         return set(exclude_paths(str(self.context), patterns))
 
+    def instructions(self, *, joins_words: bool = False) -> list[str]:
+        """Return the instructions of the Dockerfile as Docker reads them: each in one line, and no comments.
+
+        With `joins_words`, a continued line begins where its text does, as for Docker's first versions.
+        Raises BuildError for what Docker might read in another way.
+        """
+        text = self.dockerfile.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        if _ESCAPE.match(text) is not None:
+            raise BuildError("the Dockerfile has the directive 'escape', which is for images of Windows")
+        if _CONTROL.search(text) is not None:
+            raise BuildError("the Dockerfile contains control characters: remove them")
+        found, begun = [], ""
+        for line in text.split("\n"):
+            if not (shown := line.lstrip(" \t")) or shown.startswith("#"):
+                continue
+            begun += _CONTINUES.sub("", shown if joins_words else line)
+            if _CONTINUES.search(line) is None:
+                found.append(begun.strip(" \t"))
+                begun = ""
+        return [*found, *filter(None, [begun.strip(" \t")])]
+
     def start(self) -> list[str]:
         """Return the first instructions of the Dockerfile, up to the one that copies a file of the context."""
-        found: list[str] = []
-        for line in _CONTINUED.sub(" ", _COMMENT.sub("", self.dockerfile.read_text("utf-8-sig"))).splitlines():
-            if _COPY.match(line.strip()) is not None:
-                break
-            found += [line.strip()] if line.strip() else []
-        return found
+        return list(itertools.takewhile(lambda each: _COPY.match(each) is None, self.instructions()))
 
     def bases(self) -> list[str]:
-        """Return the external base images of the Dockerfile's stages."""
+        """Return the external base images of the Dockerfile's stages. Raises BuildError for a malformed `FROM`."""
         arguments: dict[str, str] = {}
         stages: set[str] = set()
         found: list[str] = []
-        for line in self.dockerfile.read_text("utf-8-sig").splitlines():
-            if (argument := _ARG.match(line.strip())) is not None:
-                arguments[argument["name"]] = self.arguments.get(argument["name"], argument["value"] or "")
-            elif (stage := _FROM.match(line.strip())) is not None:
-                image = _expand(stage["image"], arguments)
-                if image.lower() not in stages | {"scratch"} and image not in found:
-                    found.append(image)
-                stages.add((stage["stage"] or "").lower())
+        for line in self.instructions():
+            keyword, *words = line.replace("\t", " ").split(" ")
+            match keyword.upper():
+                case "ARG" if not stages:  # those after a FROM are not for base images
+                    arguments |= self._given(line)
+                case "FROM":
+                    image, stage = _from(line, [word for word in words if word])
+                    image = _QUOTES.sub("", _expand(image, arguments))
+                    if image.lower() not in stages | {"scratch"} and image not in found:
+                        found.append(image)
+                    stages.add(stage.lower())
         return found
+
+    def _given(self, line: str) -> dict[str, str]:
+        """Return the values of the arguments that an `ARG` declares."""
+        rest = line[len("ARG") :].strip(" \t")
+        found = list(_ARGUMENT.finditer(rest))
+        if "".join(each[0] for each in found) != rest:
+            raise BuildError(f"the Dockerfile has the instruction '{line}', whose arguments are not known")
+        declared = {each["name"]: _QUOTES.sub("", each["value"] or "") for each in found}
+        return {name: self.arguments.get(name, value) for name, value in declared.items()}
+
+
+def _from(line: str, words: list[str]) -> tuple[str, str]:
+    """Return the image and the name of the stage of a `FROM`."""
+    image, *rest = list(itertools.dropwhile(lambda word: word.startswith("--"), words)) or [""]
+    if "\\" in line or not image or (rest and (len(rest) != 2 or rest[0].upper() != "AS")):
+        raise BuildError(f"the Dockerfile has the instruction '{line}': write FROM IMAGE, or FROM IMAGE AS STAGE")
+    return image, rest[1] if rest else ""
 
 
 def _expand(text: str, arguments: Mapping[str, str]) -> str:

@@ -74,7 +74,7 @@ def test_digest_does_not_run_two_files_together(project: Path) -> None:
 def test_start_is_what_comes_before_the_files(project: Path) -> None:
     dockerfile = project / "image/Dockerfile"
     dockerfile.write_text("# a base\nFROM python:3.11\n\nRUN one \\\n  && two\nCOPY src /src\nRUN three\n")
-    assert Plan.of({"context": "image"}, project).start() == ["FROM python:3.11", "RUN one    && two"]
+    assert Plan.of({"context": "image"}, project).start() == ["FROM python:3.11", "RUN one   && two"]
 
 
 def test_builds_with_the_same_start_take_turns(project: Path) -> None:
@@ -135,6 +135,42 @@ def test_bases_are_the_images_from_outside(project: Path) -> None:
     )
     plan = Plan.of({"context": "image", "args": {"REGISTRY": "mcr.microsoft.com"}}, project)
     assert plan.bases() == ["mcr.microsoft.com/base:latest", "python:3.11"]
+
+
+def test_an_instruction_goes_over_comments_and_empty_lines(project: Path) -> None:
+    dockerfile = project / "image/Dockerfile"
+    dockerfile.write_bytes(
+        b"# syntax=x\r\nARG A=1 B='two words' C\r\n  run one \\ \r\n\r\n\t# a comment\r\n  && two\r\n"
+        b"FR\\\r\nOM\tpython:$A\r\n"
+    )
+    plan = Plan.of({"context": "image"}, project)
+    assert plan.instructions() == ["ARG A=1 B='two words' C", "run one   && two", "FROM\tpython:$A"]
+    assert plan.bases() == ["python:1"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("dockerfile", "said"),
+    [
+        (b"# escape=`\nFROM python\nRUN x `\nFROM 3f\n", "directive 'escape'"),
+        (b"# a\n\n  #Escape = `\nFROM 3f\n", "directive 'escape'"),
+        (b"FROM\x0b3f\n", "control characters"),
+        (b"RUN true \\\n\x0c\nFROM 3f\n", "control characters"),
+        (b"FROM\r3f\n", "control characters"),
+        (b"FROM py\\thon\n", "write FROM IMAGE"),
+        (b"FROM\n", "write FROM IMAGE"),
+        (b"FROM --platform=x\n", "write FROM IMAGE"),
+        (b"FROM python IS 3f\n", "write FROM IMAGE"),
+        (b"ARG X='p Y=q\nFROM ${Y:-3f}\n", "arguments are not known"),
+        (b'ARG "X"=3f\nFROM $X\n', "arguments are not known"),
+    ],
+)
+def test_a_dockerfile_that_docker_could_read_in_another_way_is_refused(
+    project: Path, dockerfile: bytes, said: str
+) -> None:
+    (project / "image/Dockerfile").write_bytes(dockerfile)
+    with pytest.raises(BuildError, match=said):
+        Plan.of({"context": "image"}, project).bases()
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 MOUNT = "/var/azureml-app"
 COLLECTOR_FILE = "/etc/mdc-config.json"
 """The file that tells a scoring script what to collect. Outside a container it is in the launch's folder."""
-_CONTINUED = re.compile(r"[\\`][ \t]*\r?\n\s*")
-_COPIED = re.compile(r"--from=[\"']?([^\s\"']+)", re.IGNORECASE)
+_COPIES = re.compile(r"(?:ONBUILD[ \t]+)*(?:(?:COPY|ADD)[ \t]+(.*)|RUN[ \t]+((?:--\S+[ \t]+)*))", re.IGNORECASE)
+_COPIED = re.compile(r"from=([^\s,]+)")
+_NAMED = re.compile(r"[\w./:@-]+", re.ASCII)
+# Docker drops them from words: `--fr\om='a'` is `--from=a`.
+_DROPPED = re.compile(r"[\\\"']")
 _OF_REGISTRY = re.compile(rf"(?<![\w-])[\w-]+{re.escape(SUFFIX)}/[\w./:@-]*", re.IGNORECASE)
 _IGNORED_SECONDS = 2
 _IGNORED = f"""
@@ -174,17 +177,19 @@ async def check_ignored(plan: Plan) -> None:
 def check_images(platform: Platform, plan: Plan, principal: Principal) -> None:
     """Raise UnusableEnvironment for a Dockerfile with images that a principal may not pull.
 
-    The engine may have them already. Docker's client could form other names of arguments than `Plan.bases` does.
+    The engine may have them already. Raises BuildError for a Dockerfile that Docker might read in another way.
     """
-    bases = [re.sub("[\"']", "", base) for base in plan.bases()]
-    if unknown := [base for base in bases if "$" in base]:
+    bases = plan.bases()
+    if unknown := [base for base in bases if _NAMED.fullmatch(base) is None]:
         raise UnusableEnvironment(f"the Dockerfile has the base image '{unknown[0]}', whose name is not known")
-    texts = [*bases, _CONTINUED.sub("", plan.dockerfile.read_text("utf-8-sig"))]
+    lines = [_DROPPED.sub("", each) for joins in (False, True) for each in plan.instructions(joins_words=joins)]
     place = loopback.address(platform)
-    if place is not None and any(place in text for text in texts):
+    if place is not None and any(place in text for text in (*bases, *lines)):
         raise UnusableEnvironment(f"the Dockerfile has an image of {place}, this machine's port: name its registry")
-    copied = [each for each in _COPIED.findall(texts[-1]) if not each.isdigit()]  # a number is one of a stage
-    for found in {*bases, *copied, *(each for text in texts for each in _OF_REGISTRY.findall(text))}:
+    options = [" ".join(found.groups("")) for line in lines if (found := _COPIES.match(line)) is not None]
+    copied = [each for option in options for each in _COPIED.findall(option)]
+    images = {each for each in copied if not each.isdigit()}  # a number is one of a stage
+    for found in {*bases, *images, *(each for text in (*bases, *lines) for each in _OF_REGISTRY.findall(text))}:
         containers.require_pull(platform, found, principal)
 
 
