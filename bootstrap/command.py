@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.command:
         parser.error("a command needs --exclusive")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, _interrupt)
     try:
         layout = Layout.of(Path(__file__).resolve().parent.parent)
         set_up(layout, (*PHASES, *LINTERS) if options.linters else PHASES)

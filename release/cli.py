@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from release.errors import ReleaseError, first_line
+from release.interrupting import interruptible
 from release.project import CWD_VARIABLE
 from release.untrusted import guarded
 
@@ -53,11 +54,11 @@ _COMMANDS = {
 class _Commands(click.Group):
     """Commands that are imported when they run. An error from Azure or a full disk is one message, without a traceback.
 
-    What they print is no command for a CI host.
+    What they print is no command for a CI host. A signal to end interrupts them.
     """
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        with guarded():
+        with guarded(), interruptible():
             try:
                 return super().main(*arguments, **options)
             except Exception:

@@ -17,6 +17,7 @@ from infra import RENAMES
 from pulumi_azureml.operations import AGAIN
 from release import storage
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
+from release.interrupting import Interruption
 from release.locks import Lock, locks_in, remove, unwritten
 
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
@@ -29,6 +30,7 @@ _CREATES = (automation.OpType.CREATE, automation.OpType.CREATE_REPLACEMENT)
 # The engine puts this before the message of a resource hook.
 _HOOK = re.compile(r'^(Preview failed: )?before hook "[\w-]+" failed: ')
 _CANCELLED = ("update canceled", "update cancelled")
+_CANCELLATION = "the update was cancelled. Completed changes are kept, and the next update continues from there"
 _NO_REASON = ("an unhandled error occurred", "update failed", "preview failed", *_CANCELLED)
 # Others' failures that pass: Azure's codes, and the words for a connection that broke.
 _PASSING = re.compile(
@@ -104,6 +106,8 @@ class Engine:
     def run(self, command: Callable[..., Any], on_event: OnEvent) -> Changes:
         """Run a command of the engine. If `on_event` fails, as with a closed output, the command ends first.
 
+        A signal to end cancels it, and it ends first too.
+
         Raises:
             ReleaseError: It failed. RenamedError if it would replace resources whose names have changed, ExistingError
                 if resources exist in Azure that it should create, and PassingError if another attempt can succeed.
@@ -131,25 +135,35 @@ class Engine:
             reader(event)
 
         color = "never" if os.environ.get("NO_COLOR") else "auto"
+        interruption = Interruption()
         try:
-            self.unless_locked(functools.partial(command, on_event=note, parallel=_PARALLEL, color=color), on_event)
+            with interruption.awaited():
+                self.unless_locked(functools.partial(command, on_event=note, parallel=_PARALLEL, color=color), on_event)
         except automation.CommandError as error:
-            if (full := storage.problem(self._name, "\n".join([*changes.errors, str(error)]))) is not None:
-                raise full from error
-            # The engine adds general errors to the program's own. They would only repeat that it failed.
-            told = [each for each in dict.fromkeys(changes.errors) if _CONSEQUENCE not in each]
-            reasons = [each for each in told if not each.startswith(_NO_REASON)]
-            message = "\n".join(reasons) or _cancelled(error) or essence(error)
-            # Changed names can be the reason of an error.
-            text = "\n".join([f"stack '{self._name}': {message}", *changes.renames])
-            if message.startswith(RENAMES):
-                raise RenamedError(text) from error
-            if changes.existing:
-                raise ExistingError(text, changes.existing, changes.wanted) from error
-            passes = bool(reasons) and changes.lasting.isdisjoint(reasons)
-            raise (PassingError if passes else ReleaseError)(text) from error
+            if interruption.came:
+                raise ReleaseError(f"stack '{self._name}': {_CANCELLATION}") from error
+            raise self._failed(changes, error) from error
         reader.check()
+        if interruption.came:
+            raise KeyboardInterrupt
         return changes
+
+    def _failed(self, changes: Changes, error: automation.CommandError) -> ReleaseError:
+        """Return the error for a command that failed."""
+        if (full := storage.problem(self._name, "\n".join([*changes.errors, str(error)]))) is not None:
+            return full
+        # The engine adds general errors to the program's own. They would only repeat that it failed.
+        told = [each for each in dict.fromkeys(changes.errors) if _CONSEQUENCE not in each]
+        reasons = [each for each in told if not each.startswith(_NO_REASON)]
+        message = "\n".join(reasons) or _cancelled(error) or essence(error)
+        # Changed names can be the reason of an error.
+        text = "\n".join([f"stack '{self._name}': {message}", *changes.renames])
+        if message.startswith(RENAMES):
+            return RenamedError(text)
+        if changes.existing:
+            return ExistingError(text, changes.existing, changes.wanted)
+        passes = bool(reasons) and changes.lasting.isdisjoint(reasons)
+        return (PassingError if passes else ReleaseError)(text)
 
     def unless_locked(self, command: Callable[[], Any], on_event: OnEvent) -> None:
         """Run a command that locks the stack. Take over the lock of an engine that no longer runs, and tell so.
@@ -228,7 +242,7 @@ def _cancelled(error: automation.CommandError) -> str | None:
     """Return the message for a cancelled update, or None if it was not cancelled."""
     if not any(each in str(error) for each in _CANCELLED):
         return None
-    return "the update was cancelled. Completed changes are kept, and the next update continues from there"
+    return _CANCELLATION
 
 
 def essence(error: automation.CommandError) -> str:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import jwt
 from azure.core.exceptions import ClientAuthenticationError
@@ -128,10 +129,15 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         child = subprocess.Popen(command, env=environment)
     except OSError as error:
         raise ReleaseError(f"cannot run '{command[0]}': {error.strerror}") from error
+
     # Ctrl+C reaches the command too. A second one would stop Pulumi before it saves the state.
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, _frame: child.send_signal(number)),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, pass_on),
     }
     try:
         code = child.wait()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from release.errors import ReleaseError
@@ -40,15 +42,31 @@ def render(source: str, folder: Path, answers: Mapping[str, str], *, asks: bool)
     # As a URL: copier would walk through every object of a repository that it clones by its path.
     url = f"git+{place.resolve().as_uri()}" if is_local else source
     try:
-        copier.run_copy(
-            url, folder, data=dict(answers), vcs_ref="HEAD" if is_local else None, defaults=not asks, quiet=True
-        )
+        with _whole(folder):
+            copier.run_copy(
+                url, folder, data=dict(answers), vcs_ref="HEAD" if is_local else None, defaults=not asks, quiet=True
+            )
     except ProcessExecutionError as error:
         raise ReleaseError(f"git cannot read {source}: {str(error.stderr).strip().splitlines()[-1]}") from error
     except (CopierError, ValueError, OSError) as error:
         missing = _MISSING.fullmatch(str(error))
         fix = f"use --{missing[1]}, or leave out --defaults to be asked" if missing else ""
         raise ReleaseError(f"the project cannot be made: {error}", fix=fix) from error
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Leave nothing in an empty or new folder after an error or an interruption: the next attempt needs it so."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        for each in [folder] if is_new else folder.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            else:
+                each.unlink(missing_ok=True)
+        raise
 
 
 def _is_repository(folder: Path) -> bool:

@@ -145,3 +145,15 @@ def test_no_registry_is_named() -> None:
     files = [REPOSITORY / name for name in listing.stdout.splitlines()]
     named = [str(path) for path in files if path.is_file() and hosts.search(path.read_bytes())]
     assert named == []
+
+
+@pytest.mark.parametrize(("before", "code"), [("SIG_IGN", 0), ("SIG_DFL", 130)])
+def test_a_hang_up_interrupts_set_up_unless_nohup_started_it(before: str, code: int) -> None:
+    program = (
+        "import os, signal; from bootstrap import command;"
+        f"signal.signal(signal.SIGHUP, signal.{before});"
+        "command.set_up = lambda *_: os.kill(os.getpid(), signal.SIGHUP);"
+        "command.stack_files.write = lambda *_: [];"
+        "raise SystemExit(command.main([]))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False).returncode == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -165,3 +166,11 @@ def test_a_program_that_does_not_exist_is_named() -> None:
 @pytest.mark.usefixtures("github")
 def test_a_command_that_a_signal_ends_has_the_shells_code() -> None:
     assert job.run(_says("os.kill(os.getpid(), 15)"), None, lambda _line: None) == 143
+
+
+@pytest.mark.usefixtures("github")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_reaches_the_command(number: signal.Signals) -> None:
+    waits = f"import signal; signal.signal({number:d}, lambda *_: os._exit(7))"
+    command = _says(f"{waits}; os.kill(os.getppid(), {number:d}); time.sleep(60)")
+    assert job.run(command, None, lambda _line: None) == 7

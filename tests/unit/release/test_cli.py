@@ -140,3 +140,15 @@ def test_a_command_imports_no_other() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "release.history.command" in loaded
     assert [name for name in loaded if name.endswith(".command")] == ["release.history.command"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As with nohup."""
+    code = (
+        "import os, signal, click; from release import cli\n"
+        "@click.command()\n"
+        "def wait(): os.kill(os.getpid(), signal.SIGHUP)\n"
+        "cli.main.get_command = lambda *_: wait\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN); cli.main(['up'])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

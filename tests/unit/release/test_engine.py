@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 from pulumi.automation import events
 
@@ -85,6 +91,42 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
         match=r"^stack 'local': the update was cancelled\. Completed changes are kept, and the next",
     ):
         PulumiStack("local").up(lambda _event: None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_cancels_an_update_that_saves_its_state_first(number: signal.Signals, fake: FakeStack) -> None:
+    """The engine was killed by its closed output, and left its lock. A host of CI jobs tells `release` alone."""
+    script = "import signal, time; signal.signal(2, lambda *_: exit(7)); print(flush=True); time.sleep(60)"
+
+    def engine(_event: events.EngineEvent) -> None:
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            os.kill(os.getpid(), number)
+            if number == signal.SIGINT:  # a terminal tells both
+                process.send_signal(number)
+            assert process.wait() == 7
+
+    fake.events = [diagnostic("error", "Connection reset by peer")]
+    fake.fails = "error: update canceled"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': the update was cancelled\. Completed") as raised:
+        PulumiStack("local").up(engine)
+    assert not isinstance(raised.value, PassingError)
+    fake.fails = ""
+    with pytest.raises(KeyboardInterrupt):
+        PulumiStack("local").up(engine)
+
+
+def test_a_second_signal_does_not_wait_for_the_engine(fake: FakeStack) -> None:
+    def engine(_event: events.EngineEvent) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+        raise AssertionError
+
+    fake.events = [diagnostic("info", "one")]
+    with pytest.raises(KeyboardInterrupt):
+        PulumiStack("local").up(engine)
 
 
 def test_an_update_says_why_it_ran_and_whether_the_program_rolls_out_at_once(fake: FakeStack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -117,6 +118,28 @@ def test_an_import_that_fails_leaves_no_copy_and_touches_no_folder_of_the_projec
 def stop(end: BaseException, copied: Path) -> None:
     assert copied.exists()
     raise end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_import_that_a_signal_ends_leaves_no_copy(number: signal.Signals, foreign: Path, tmp_path: Path) -> None:
+    """As of a job that a CI host cancels, or a terminal that is closed."""
+    root = tmp_path / "own"
+    root.mkdir()
+    (root / "Pulumi.dev.yaml").write_text("config: {}\n")
+    wait = "command.survey = lambda *_, **__: (print('copied', flush=True), time.sleep(60))"
+    code = f"import time; from release import cli; from release.importing import command; {wait}; cli.main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "import", str(foreign)],
+        env={**os.environ, CWD_VARIABLE: str(root)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "copied\n"
+        assert (root / "foreign/src/main.py").exists()
+        process.send_signal(number)
+        assert process.stderr.read() == "\nAborted!\n"
+    assert process.returncode == 1
+    assert [each.name for each in root.iterdir()] == ["Pulumi.dev.yaml"]
 
 
 def test_a_copy_that_fails_in_the_middle_is_removed(foreign: Path, tmp_path: Path) -> None:

@@ -116,6 +116,28 @@ def test_a_wrong_or_missing_answer_makes_nothing(
     assert not (tmp_path / "churn").exists()
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_project_that_is_not_finished_is_removed(
+    end: BaseException, exists: bool, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command would find a folder that is not empty."""
+    made = tmp_path / "churn"
+    if exists:
+        made.mkdir()
+
+    def stop(_source: str, folder: Path, **_: object) -> None:
+        (folder / "ml").mkdir(parents=True)
+        (folder / "README.md").touch()
+        raise end
+
+    monkeypatch.setattr("copier.run_copy", stop)
+    with pytest.raises((KeyboardInterrupt, ReleaseError)):
+        render(str(template), made, ANSWERS, asks=False)
+    assert made.exists() == exists
+    assert not exists or list(made.iterdir()) == []
+
+
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ReleaseError, match="is not an empty folder"):
