@@ -13,7 +13,6 @@ from typing import Any, cast
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
-from amlite.core.routing import ARM_HOST
 from amlite.service_list import SERVICES
 from amlite.services.arm import routes as arm
 from operation_coverage.operations import Operation
@@ -21,7 +20,7 @@ from operation_coverage.operations import Operation
 # Asked only where a table is narrowed to some of its hosts, which none of Resource Manager is.
 _PLATFORM = cast("Platform", None)
 # Tokens of a list's next page. A list that has one page gives none to continue from.
-_CONTINUATIONS = frozenset({"$skip", "$skiptoken"})
+_CONTINUATIONS = frozenset({"$skip", "$skiptoken", "continuationtoken"})
 # How amlite's functions read a query parameter.
 _QUERY = re.compile(r"""\bquery(?:\.get\(|\[)"([^"]+)"|"([^"]+)" in (?:call\.)?query\b|\bnumber\("([^"]+)\"""")
 
@@ -36,7 +35,7 @@ class Answer:
 
 def find(operation: Operation) -> Answer | None:
     """Return what answers an operation, or None."""
-    found = SERVICES.router.find(_PLATFORM, operation.method, ARM_HOST, operation.sample)
+    found = SERVICES.router.find(_PLATFORM, operation.method, operation.host, operation.sample)
     handler = found[0].handler if found else None
     if handler is not None and handler is not arm.resource:
         return Answer(_service(handler), _ignored(operation, handler))

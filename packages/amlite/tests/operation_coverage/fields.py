@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import amlite
+from amlite.core.routing import ARM_HOST
 from amlite.services.machinelearning.published import generate
-from operation_coverage.operations import MACHINE_LEARNING, Operation, machine_learning
+from operation_coverage.operations import MACHINE_LEARNING, Operation, resource_manager
 
 _MOST_NAMES = 8
 _READ_ONLY = "o"
@@ -31,7 +32,7 @@ def unset(operation: Operation) -> tuple[str, ...]:
 
 
 def _told(what: str, operation: Operation, model: str, counts: Callable[[str], bool]) -> tuple[str, ...]:
-    if operation.provider != MACHINE_LEARNING or not model:
+    if operation.provider != MACHINE_LEARNING or operation.host != ARM_HOST or not model:
         return ()
     names = sorted({name for name, marks in _unknown(model, set()) if counts(marks)} - _NOT_DUE)
     if not names:
@@ -42,14 +43,14 @@ def _told(what: str, operation: Operation, model: str, counts: Callable[[str], b
 
 @functools.cache
 def _models() -> dict[str, Any]:
-    roots = _bodies() | {each.result for each in machine_learning()} - {""}
+    roots = _bodies() | {each.result for each in resource_manager()} - {""}
     models: dict[str, Any] = generate.published(generate.source(), roots)["models"]
     return models
 
 
 @functools.cache
 def _bodies() -> frozenset[str]:
-    return frozenset(each.body for each in machine_learning()) - {""}
+    return frozenset(each.body for each in resource_manager()) - {""}
 
 
 @functools.cache

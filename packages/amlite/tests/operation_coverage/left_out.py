@@ -23,10 +23,15 @@ MISSING = {
     "continue when it stops",
     f"{_ML}/Datastores.create_or_update": "jobs read and write blob containers and file systems, not file shares, "
     "Data Lake Gen1 or OneLake",
+    f"{_ML}/DeploymentTemplates.create": "ends at once; keeps `acceleratorMaps` and `successThreshold` without effect; "
+    "a deployment with a template serves the environment's image or build context at one port, is probed by HTTP GET, "
+    "and may not set what the template sets",
+    f"{_ML}/DeploymentTemplates.list": "returns each template as `get` does",
     f"{_ML}/Jobs.create_or_update": "the settings are in a table below; fine-tuning and labeling are refused; AutoML "
     "trains on tables only",
-    f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; sends nothing to Application "
-    "Insights; the data collector writes one record for each call and does not batch them",
+    f"{_ML}/OnlineDeployments.create_or_update": "instances are workers of one server; `successThreshold` of a probe "
+    "has no effect; sends nothing to Application Insights; the data collector writes one record for each call and does "
+    "not batch them",
     f"{_ML}/ManagedNetworkSettingsRule.create_or_update": "a rule for a host lets nodes reach every host",
     f"{_ML}/OnlineEndpoints.create_or_update": "on attached Kubernetes, the address is that of a managed endpoint",
     f"{_ML}/Registries.create_or_update": "accounts of your own and the removal of a region are refused",

@@ -7,6 +7,7 @@ imported: importing every package costs seconds.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib.util
 import re
@@ -16,10 +17,16 @@ from pathlib import Path
 
 from amlite import SUBSCRIPTION_ID
 from amlite.core.resource_id import ResourceId
+from amlite.core.routing import ARM_HOST
 
 MACHINE_LEARNING = "Microsoft.MachineLearningServices"
 # The newest API version of the service: more operations than the package on the index, PUBLISHED, has.
 _GENERATED = "azure.ai.ml/_restclient/arm_ml_service"
+# Deployment templates and other generic assets are in the data plane only, and their client names paths below its own.
+_GENERIC_ASSETS = "azure.ai.ml/_restclient/azure_ai_assets_v2024_04_01/azureaiassetsv20240401"
+_GENERIC = (
+    "/genericasset/v2.0/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/" + MACHINE_LEARNING
+)
 PUBLISHED = "azure.mgmt.machinelearningservices"
 # Provider → the clients that list its operations: a package, and the folder of the client inside it.
 OTHERS = {
@@ -85,6 +92,11 @@ class Operation:
         return _PARAMETER.sub("sample", path)
 
     @property
+    def host(self) -> str:
+        """A host that answers the operation."""
+        return "westeurope.api.azureml.ms" if self.path.startswith(_GENERIC) else ARM_HOST
+
+    @property
     def resource_type(self) -> str:
         """The type of the resource that the operation is about; empty for the provider's own operations."""
         if self.group == "Providers":
@@ -101,7 +113,13 @@ class Operation:
 
 
 def machine_learning() -> list[Operation]:
-    """Return the operations of Microsoft.MachineLearningServices."""
+    """Return the operations of Microsoft.MachineLearningServices: Resource Manager's, and those of generic assets."""
+    generic = read(_GENERIC_ASSETS, MACHINE_LEARNING)
+    return [*resource_manager(), *(dataclasses.replace(each, path=f"{_GENERIC}{each.path}") for each in generic)]
+
+
+def resource_manager() -> list[Operation]:
+    """Return the operations of Microsoft.MachineLearningServices in Resource Manager."""
     return read(_GENERATED, MACHINE_LEARNING)
 
 

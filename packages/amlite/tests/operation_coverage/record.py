@@ -109,7 +109,7 @@ def _log(item: pytest.Item) -> Path | None:
 
 def _exercised(line: Mapping[str, Any]) -> set[str]:
     host, path, status = str(line["host"]).partition(":")[0], str(line["path"]), int(line["status"])
-    if host.endswith(_REGION) and path.startswith(_PREFIX):
+    if host.endswith(_REGION):
         path = path.removeprefix(_PREFIX)
     elif host != ARM_HOST:
         return set()

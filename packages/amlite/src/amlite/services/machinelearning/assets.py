@@ -28,7 +28,11 @@ _MODELS = {
     "environments": ("EnvironmentContainer", "EnvironmentVersion"),
     "models": ("ModelContainer", "ModelVersion"),
 }
-_MUTABLE = {"description", "tags", "properties", "isArchived", "isAnonymous", "stage", "provisioningState", "flavors"}
+_TEMPLATES = ("defaultDeploymentTemplate", "allowedDeploymentTemplates")
+_MUTABLE = {
+    *("description", "tags", "properties", "isArchived", "isAnonymous", "stage", "provisioningState", "flavors"),
+    *_TEMPLATES,
+}
 # The mutable keys of a specification, and the keys that a client writes back into it after reading a component.
 _MUTABLE_IN_SPEC = {"description", "tags", "display_name"}
 _SAID_IN_SPEC = {"id", "creation_context"}
@@ -263,9 +267,14 @@ def _check_environment(_platform: Platform, _workspace: Document, name: str, ver
     properties["environmentType"] = "UserCreated"
 
 
-def _check_model(_platform: Platform, _workspace: Document, _name: str, _version: str, properties: Json) -> None:
+def _check_model(_platform: Platform, workspace: Document, _name: str, _version: str, properties: Json) -> None:
     if not properties.get("modelUri"):
         raise AzureError(400, "ValidationError", "properties.modelUri: The modelUri field is required.")
+    given = [name for name in _TEMPLATES if properties.get(name)]
+    if given and workspace.id.startswith("/"):
+        raise AzureError(
+            400, "ValidationError", f"properties.{given[0]}: only a model of a registry has deployment templates."
+        )
     properties.setdefault("modelType", "custom_model")
     properties.setdefault("flavors", {})
 

@@ -347,4 +347,5 @@ def _last(resource_id: str) -> str:
 
 
 def _title(kind: str) -> str:
-    return {"data": "Data asset"}.get(kind, kind.removesuffix("s").capitalize())
+    titles = {"data": "Data asset", "deploymenttemplates": "Deployment template"}
+    return titles.get(kind, kind.removesuffix("s").capitalize())

@@ -20,7 +20,7 @@ from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.machinelearning import assets, references, versions
 from amlite.services.machinelearning.references import REGISTRY_TYPE, registry_uri
-from amlite.services.registries import access
+from amlite.services.registries import access, templates
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
@@ -60,6 +60,8 @@ async def prepare_version(
     owner = replace(registry, id=registry_uri(registry.body["name"]))
     _check_references(platform, kind, name, (body.get("properties") or {}).get("componentSpec"))
     properties = assets.prepare_version(platform, owner, kind, name, version, body, old)
+    if kind == "models":
+        templates.check_of_model(platform, properties)
     if old is not None and kind == "environments" and _metadata(properties) != _metadata(old["properties"]):
         raise AzureError(
             409,

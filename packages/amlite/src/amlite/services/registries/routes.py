@@ -25,13 +25,13 @@ from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
 from amlite.services.machinelearning.addresses import data_routes, kind_of
 from amlite.services.machinelearning.references import KINDS, PROVIDER
 from amlite.services.registries import access, assets, copying
+from amlite.services.registries.addresses import REGISTRY, readable_registry, registry_of
 from amlite.services.storage import blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 
 _LIFETIME = dt.timedelta(hours=12)
-_ARM_REGISTRY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/registries/{{registry}}"
 _PREFIX = "/mferp/managementfrontend"
-_REGISTRY = f"{_PREFIX}{_ARM_REGISTRY}"
+_REGISTRY = f"{_PREFIX}{REGISTRY}"
 _LOCATION = f"{_PREFIX}{ARM_LOCATION}"
 
 routes = data_routes()
@@ -79,7 +79,7 @@ def _register_kind(table: Routes, containers: str) -> None:
 
 async def list_containers(call: Call) -> web.Response:
     """List the names of a kind."""
-    base = f"{references.registry_uri(_readable(call).body['name'])}/{kind_of(call)}"
+    base = f"{references.registry_uri(readable_registry(call).body['name'])}/{kind_of(call)}"
     found = call.platform.store.below(base, assets.container_type(kind_of(call)))
     return page(call, active(call.query, [assets.container_body(call.platform, doc) for doc in found]))
 
@@ -92,7 +92,7 @@ async def get_container(call: Call) -> web.Response:
 async def put_container(call: Call) -> web.Response:
     """Change the tags, description or archived flag of an asset's name. Create the name if it does not exist."""
     body = await call.json()
-    owner, kind, name = _registry(call), kind_of(call), call.parameters["name"]
+    owner, kind, name = registry_of(call), kind_of(call), call.parameters["name"]
     path = assets.path_of(owner, kind, name)
     old = call.platform.store.get(path)
     properties = workspace_assets.prepare_container(kind, name, body)
@@ -103,7 +103,7 @@ async def put_container(call: Call) -> web.Response:
 
 async def list_versions(call: Call) -> web.Response:
     """List versions, by default the oldest first. The list is empty for a name that does not exist."""
-    path = assets.path_of(_readable(call), kind_of(call), call.parameters["name"])
+    path = assets.path_of(readable_registry(call), kind_of(call), call.parameters["name"])
     found = call.platform.store.below(path, assets.version_type(kind_of(call)))
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
     return page(call, active(call.query, ordered(call.query, bodies)))
@@ -111,7 +111,7 @@ async def list_versions(call: Call) -> web.Response:
 
 async def get_version(call: Call) -> web.Response:
     """Return one version. `azureml_default` is the newest version that is not archived."""
-    owner = references.registry_uri(_readable(call).body["name"])
+    owner = references.registry_uri(readable_registry(call).body["name"])
     name, version = call.parameters["name"], call.parameters["version"]
     return reply(references.version(call.platform, owner, kind_of(call), name, version).body)
 
@@ -119,7 +119,7 @@ async def get_version(call: Call) -> web.Response:
 async def put_version(call: Call) -> web.Response:
     """Create a version (a long-running operation), or change the mutable properties of an existing one."""
     body = await call.json()
-    owner, kind = _registry(call), kind_of(call)
+    owner, kind = registry_of(call), kind_of(call)
     name, version = call.parameters["name"], call.parameters["version"]
     path = assets.path_of(owner, kind, name, version)
     old = call.platform.store.get(path)
@@ -139,7 +139,7 @@ async def put_version(call: Call) -> web.Response:
 
 async def delete_asset(call: Call) -> web.Response:
     """Delete a version, or a name and all its versions. Deleted versions cannot be created again."""
-    owner, kind = _registry(call), kind_of(call)
+    owner, kind = registry_of(call), kind_of(call)
     path = assets.path_of(owner, kind, call.parameters["name"], call.parameters.get("version"))
     return web.Response(status=200 if assets.bury(call.platform, path) else 204)
 
@@ -148,7 +148,7 @@ async def delete_asset(call: Call) -> web.Response:
 async def start_upload(call: Call) -> web.Response:
     """Return the caller's container for a version's files, and a SAS token for that container only."""
     body = await call.json()
-    owner = _registry(call)
+    owner = registry_of(call)
     asset_id = str(body.get("assetId") or "")
     kind = _kind_of(asset_id)
     path = assets.path_of(owner, kind, call.parameters["name"], call.parameters["version"])
@@ -175,7 +175,7 @@ async def start_upload(call: Call) -> web.Response:
 async def read_files(call: Call) -> web.Response:
     """Return a SAS token to read the container of a version's files."""
     body = await call.json()
-    owner = _registry(call)
+    owner = registry_of(call)
     kind = _kind_of(str(body.get("assetId") or ""))
     document = references.version(
         call.platform,
@@ -196,7 +196,7 @@ async def read_files(call: Call) -> web.Response:
 async def import_asset(call: Call) -> web.Response:
     """Copy a workspace's asset version to the registry. The caller needs permission to read it in the workspace."""
     given = (await call.json({"properties": "map:str"})).get("properties", {})
-    owner = _registry(call)
+    owner = registry_of(call)
     missing = [key for key in ("sourceAssetId", "destinationName", "destinationVersion") if not given.get(key)]
     if missing:
         raise AzureError(400, "ValidationError", f"The import lacks properties.{', properties.'.join(missing)}.")
@@ -217,23 +217,8 @@ def _reference(call: Call, place: BlobPath, permissions: str) -> Json:
     return {"blobReferenceForConsumption": {"blobUri": place.url.rstrip("/"), "credential": credential}}
 
 
-def _registry(call: Call) -> Document:
-    found = references.registry(call.platform, call.parameters["registry"])
-    if not (call.resource_path or "").lower().startswith(f"{found.id.lower()}/"):
-        raise AzureError(404, "ResourceNotFound", f"The registry '{found.body['name']}' is not in this resource group.")
-    return found
-
-
-def _readable(call: Call) -> Document:
-    """Return the registry whose assets the caller may read. Everybody may read those of a system registry."""
-    found = _registry(call)
-    if call.principal is not None and not curated.is_system(found):
-        call.platform.access.require(call.principal, call.resource_path or found.id, access.READ)
-    return found
-
-
 def _container(call: Call) -> Document:
-    owner, kind, name = _readable(call), kind_of(call), call.parameters["name"]
+    owner, kind, name = readable_registry(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(assets.path_of(owner, kind, name))
     if document is None:
         raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in registry '{owner.body['name']}'.")
@@ -260,4 +245,4 @@ def _base(location: str) -> str:
 
 for _each in KINDS:
     _register_kind(routes, f"{_REGISTRY}/{_each}")
-    _register_kind(arm_routes, f"{_ARM_REGISTRY}/{_each}")
+    _register_kind(arm_routes, f"{REGISTRY}/{_each}")

@@ -23,6 +23,7 @@ from amlite.services.environments import UnusableEnvironment, containers, engine
 from amlite.services.environments.containers import Container
 from amlite.services.environments.engine import Engine
 from amlite.services.environments.preparation import download_context
+from amlite.services.serving import templates
 from amlite.tools import base_image
 
 if TYPE_CHECKING:
@@ -71,21 +72,21 @@ class Image:
         return f"{self.scoring}{mark}{query}" if path.rstrip("/") == "/score" else asked
 
 
-def of(environment: Json) -> Image | None:
-    """Read an environment's inference configuration. Return None without one. AzureError 400 if it is incomplete."""
-    given = environment.get("inferenceConfig") or {}
+def of(environment: Json, template: Json | None = None) -> Image | None:
+    """Read the routes of a deployment's template, or else an environment's inference configuration.
+
+    Return None without either. Raises AzureError 400 if they are incomplete.
+    """
+    given = templates.routes(template, environment) if template else environment.get("inferenceConfig") or {}
     if not given:
         return None
+    where = "the deployment template" if template else "inferenceConfig of the environment"
     missing = [name for name in _ROUTES if not (given.get(name) or {}).get("port") or not given[name].get("path")]
     if missing:
-        raise AzureError(
-            400, "BadArgument", f"inferenceConfig of the environment: {', '.join(missing)}: path and port are required."
-        )
+        raise AzureError(400, "BadArgument", f"{where}: {', '.join(missing)}: path and port are required.")
     ports = {int(given[name]["port"]) for name in _ROUTES}
     if len(ports) > 1:
-        raise AzureError(
-            400, "BadArgument", "inferenceConfig of the environment: this local Azure reaches a container at one port."
-        )
+        raise AzureError(400, "BadArgument", f"{where}: this local Azure reaches a container at one port.")
     build = environment.get("build") or {}
     dockerfile = PurePosixPath(build.get("dockerfilePath") or "Dockerfile")
     if dockerfile.is_absolute() or ".." in dockerfile.parts:

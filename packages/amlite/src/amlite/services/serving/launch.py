@@ -11,6 +11,7 @@ from pathlib import Path
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.machinelearning import endpoints, references
 from amlite.services.managedidentity import identities
@@ -127,6 +128,7 @@ def launched_from(deployment: Json) -> Json:
     names = (
         *("codeConfiguration", "model", "modelMountPath", "environmentId", "environmentVariables", "dataCollector"),
         *_PROBES,
+        "template",
     )
     return {"instances": settings.instances(deployment), **{name: deployment["properties"].get(name) for name in names}}
 
@@ -147,7 +149,11 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
     environment = None
     if properties.get("environmentId"):
         environment = references.asset(platform, workspace_id, properties["environmentId"], "environments")
-    image = custom.of(environment.body["properties"]) if environment else None
+    template = properties.get("template")
+    if template:
+        name_of_registry = template["id"].split("/")[3]
+        _require_assets(platform, principal, references.registry(platform, name_of_registry))
+    image = custom.of(environment.body["properties"], template) if environment else None
     if image is not None and properties.get("modelMountPath"):
         image = replace(image, mount=str(properties["modelMountPath"]).rstrip("/"))
     model, mlflow = None, None
@@ -199,15 +205,8 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
 def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) -> blobs.BlobPath:
     """Return the path if the endpoint's identity may read it; raises AzureError as Azure's start-up task does."""
     if (registry := registry_access.owner_of(platform, source.account)) is not None:
-        if registry_access.may_read(platform, registry, principal):
-            return source
-        raise AzureError(
-            403,
-            "BadArgument",
-            f"Startup task failed due to authorization error: the endpoint's identity (object id "
-            f"{principal.object_id}) may not read the assets of registry '{registry.body['name']}'. Give it the role "
-            f"'{registry_access.ROLE}' on the registry.",
-        )
+        _require_assets(platform, principal, registry)
+        return source
     if not accounts.may(platform, principal, source.account, source.container, "read"):
         raise AzureError(
             403,
@@ -217,3 +216,14 @@ def _readable(platform: Platform, principal: Principal, source: blobs.BlobPath) 
             f"'Storage Blob Data Reader' on the storage account '{source.account}'.",
         )
     return source
+
+
+def _require_assets(platform: Platform, principal: Principal, registry: Document) -> None:
+    if not registry_access.may_read(platform, registry, principal):
+        raise AzureError(
+            403,
+            "BadArgument",
+            f"Startup task failed due to authorization error: the endpoint's identity (object id "
+            f"{principal.object_id}) may not read the assets of registry '{registry.body['name']}'. Give it the role "
+            f"'{registry_access.ROLE}' on the registry.",
+        )

@@ -21,7 +21,7 @@ from amlite.core.wire import Json
 from amlite.services.machinelearning import endpoints, references
 from amlite.services.machinelearning.addresses import SCORING_HOST
 from amlite.services.monitoring import measurements
-from amlite.services.serving import keys, servers, settings, traffic
+from amlite.services.serving import keys, servers, settings, templates, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 from amlite.services.serving.starting import Server
 
@@ -163,7 +163,8 @@ async def _ask(
 
     A server that ended before the request could be sent is started again, once: no caller waits for its end.
     """
-    limits = settings.requests(deployment["properties"], deployment["sku"]["capacity"])
+    wanted = templates.applied(platform, deployment)["properties"]
+    limits = settings.requests(wanted, deployment["sku"]["capacity"])
     started_again = False
     while True:
         async with servers.serving(platform, deployment, limits.most_pending) as server:

@@ -14,7 +14,7 @@ from amlite.core.platform import Platform
 from amlite.core.processes import tail
 from amlite.core.wire import Json
 from amlite.services.machinelearning.endpoints import ONLINE_TYPE
-from amlite.services.serving import collector, settings
+from amlite.services.serving import collector, settings, templates
 from amlite.services.serving.collecting import Agent
 from amlite.services.serving.launch import Launch, gather, launched_from
 from amlite.services.serving.settings import Probe
@@ -49,14 +49,15 @@ async def provision(platform: Platform, resource_id: str) -> None:
         deployment, endpoint = platform.store.get(resource_id), platform.store.get(resource_id.rsplit("/", 2)[0])
         if deployment is None or endpoint is None:
             raise AzureError(409, "OperationCanceled", "The deployment was deleted while it was being created.")
-        content, kept = launched_from(deployment.body), platform.store.get(f"{_LAUNCHES}{resource_id}")
+        wanted = templates.applied(platform, deployment.body)
+        content, kept = launched_from(wanted), platform.store.get(f"{_LAUNCHES}{resource_id}")
         running = servers.running.get(resource_id.lower())
         if kept is not None and kept.body["content"] == content and running is not None and running.child.running:
             return
         preparation = preparation_log(platform, resource_id)
         preparation.unlink(missing_ok=True)
         platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": None})
-        launch = await gather(platform, endpoint.body, deployment.body, lambda line: _write(preparation, line))
+        launch = await gather(platform, endpoint.body, wanted, lambda line: _write(preparation, line))
         log = platform.state / "logs" / f"{launch.name}.log"
         platform.store.put(f"{_LOGS}{resource_id}", _LOGS, {"preparation": str(preparation), "server": str(log)})
         try:

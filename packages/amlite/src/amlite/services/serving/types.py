@@ -14,7 +14,7 @@ from amlite.services.arm.resources import resource_of
 from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.monitoring import measurements, utilization
-from amlite.services.serving import collector, custom, keys, kubernetes, servers, settings, traffic
+from amlite.services.serving import collector, custom, keys, kubernetes, servers, settings, templates, traffic
 from amlite.services.serving.servers import DEPLOYMENT_TYPE, ENDPOINT_TYPE
 
 _MODES = ("Key", "AMLToken", "AADToken")
@@ -65,6 +65,7 @@ def _endpoint(platform: Platform, resource_id: ResourceId, body: Json, old: Json
 def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
     body = writable("OnlineDeployment", body)
     properties: Json = body["properties"]
+    workspace_id = str(resource_id.parent.parent) if resource_id.parent else ""
     owner = resource_of(platform, resource_id.parent).body if resource_id.parent else {"properties": {}}
     endpoint = owner["properties"]
     kind = "Kubernetes" if endpoint.get("compute") else "Managed"
@@ -75,6 +76,11 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
             f"properties.endpointComputeType: the endpoint takes deployments of type {kind}, "
             f"not {properties['endpointComputeType']}.",
         )
+    written = properties
+    template = templates.find(platform, workspace_id, properties, is_managed=kind == "Managed")
+    if template is not None:
+        body = templates.filled(template, body, is_new=old is None)
+        properties = body["properties"]
     count = settings.instances(body)
     settings.readiness(properties)
     settings.liveness(properties)
@@ -86,7 +92,10 @@ def _deployment(platform: Platform, resource_id: ResourceId, body: Json, old: Js
         properties = kubernetes.check_deployment(platform, endpoint, resource_id, properties)
     else:
         properties = _managed(platform, resource_id, body, count, old)
-    _check_assets(platform, str(resource_id.parent.parent) if resource_id.parent else "", properties)
+    _check_assets(platform, workspace_id, properties)
+    templates.keep(platform, str(resource_id), body if template is not None else None)
+    if template is not None:
+        properties = {**written, **{name: properties[name] for name in ("instanceType", "scaleSettings")}}
     completed = {"appInsightsEnabled": False, "egressPublicNetworkAccess": "Enabled", **properties}
     sku = {"name": "Default", "capacity": count}
     return {**body, "kind": "K8S" if kind == "Kubernetes" else kind, "sku": sku, "properties": completed}
@@ -131,7 +140,8 @@ def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> No
     if properties.get("environmentId"):
         document = references.asset(platform, workspace_id, properties["environmentId"], "environments")
         environment = document.body["properties"]
-    if custom.of(environment) is None:
+    image = custom.of(environment, properties.get("template"))
+    if image is None:
         settings.workers(properties)
     code = properties.get("codeConfiguration") or {}
     if code:
@@ -142,12 +152,12 @@ def _check_assets(platform: Platform, workspace_id: str, properties: Json) -> No
                 "properties: a deployment with a scoring script needs codeConfiguration.codeId and environmentId.",
             )
         references.asset(platform, workspace_id, code["codeId"], "codes")
-    elif custom.of(environment) is None and kind != "mlflow_model":
+    elif image is None and kind != "mlflow_model":
         raise AzureError(
             400,
             "BadArgument",
             "properties: a deployment needs codeConfiguration (codeId, scoringScript) and environmentId, unless its "
-            "model is of type mlflow_model or its environment has an inferenceConfig.",
+            "model is of type mlflow_model or has a deployment template, or its environment has an inferenceConfig.",
         )
 
 
@@ -192,6 +202,7 @@ def _check_deletion(platform: Platform, resource_id: ResourceId, body: Json) -> 
 
 async def _delete_deployment(platform: Platform, resource_id: ResourceId) -> None:
     await servers.retire(platform, str(resource_id))
+    templates.keep(platform, str(resource_id), None)
     utilization.forget(platform, str(resource_id))
 
 
