@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from amlite.testing import Workspace
 from amlite_fixtures import events
@@ -209,20 +210,58 @@ def test_monitor_of_broken_data_fails(azureml_workspace: Workspace, ml_client: M
     ],
 )
 def test_monitor_is_refused(azureml_workspace: Workspace, change: Json, said: str) -> None:
-    data = {"uri": f"{STORE}/any", "jobInputType": "uri_folder", "inputDataType": "Fixed"}
-    signal = {"signalType": "DataDrift", "productionData": data, "referenceData": data, "metricThresholds": []}
-    definition = {
-        "computeConfiguration": {
-            "computeType": "ServerlessSpark",
-            "instanceType": "standard_e4s_v3",
-            "runtimeVersion": "3.4",
-        },
-        "signals": {"a": signal},
-        **change,
-    }
-    trigger = {"triggerType": "Cron", "expression": "0 6 * * *", "timeZone": "UTC"}
-    action = {"actionType": "CreateMonitor", "monitorDefinition": definition}
-    path = f"{azureml_workspace.id}/schedules/refused"
-    answer = azureml_workspace.azure.arm("PUT", path, {"properties": {"trigger": trigger, "action": action}}, VERSION)
+    answer = put(azureml_workspace, {**definition(), **change})
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("place", "wrong", "said"),
+    [
+        ((), [], "Expected an object"),
+        (("computeConfiguration",), 5, "computeConfiguration: Expected an object"),
+        (("monitoringTarget",), {"deploymentId": []}, "monitoringTarget.deploymentId: Expected text"),
+        (("alertNotificationSetting",), "x", "alertNotificationSetting: Expected an object"),
+        (("signals",), 5, "signals: Expected an object"),
+        (("signals", "a"), [], "signals.a: Expected an object"),
+        (("signals", "a", "productionData"), "x", "signals.a.productionData: Expected an object"),
+        (("signals", "a", "productionData", "uri"), {"x": 1}, "signals.a.productionData.uri: Expected text"),
+        (("signals", "a", "features"), [], "signals.a.features: Expected an object"),
+        (("signals", "a", "metricThresholds"), [5], "signals.a.metricThresholds[0]: Expected an object"),
+        (("signals", "a", "metricThresholds"), [{}], "signals.a.metricThresholds[0].metric: The metric field is req"),
+        (("signals", "a", "productionData", "windowSize"), "x", "windowSize: Expected a duration"),
+        (("signals", "a", "productionData", "windowSize"), "P999999999D", "the window does not end in a year"),
+        (
+            ("signals", "a", "productionData", "inputDataType"),
+            "Static",
+            "windowStart and windowEnd fields are required",
+        ),
+    ],
+)
+def test_a_monitor_has_the_types_of_its_fields(
+    azureml_workspace: Workspace, place: tuple[str, ...], wrong: Any, said: str
+) -> None:
+    """The published models have no monitors in this form. Wrong types were an error of amlite, also in each run."""
+    found: Any = {"whole": definition()}
+    part, path = found, ("whole", *place)
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = wrong
+    answer = put(azureml_workspace, found["whole"])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "ValidationError")
+    assert said in answer.json()["error"]["message"]
+
+
+def definition() -> Json:
+    data = {"uri": f"{STORE}/any", "jobInputType": "uri_folder", "inputDataType": "Trailing", "windowSize": "P7D"}
+    signal = {"signalType": "DataDrift", "productionData": data, "referenceData": {**data}, "metricThresholds": []}
+    compute = {"computeType": "ServerlessSpark", "instanceType": "standard_e4s_v3", "runtimeVersion": "3.4"}
+    return {"computeConfiguration": compute, "signals": {"a": signal}}
+
+
+def put(workspace: Workspace, monitor: Any) -> requests.Response:
+    trigger = {"triggerType": "Cron", "expression": "0 6 * * *", "timeZone": "UTC"}
+    action = {"actionType": "CreateMonitor", "monitorDefinition": monitor}
+    path = f"{workspace.id}/schedules/refused"
+    return workspace.azure.arm("PUT", path, {"properties": {"trigger": trigger, "action": action}}, VERSION)

@@ -17,10 +17,12 @@ from amlite.testing import LocalAzure, Workspace
 
 Json = dict[str, Any]
 # Valid bodies, which the fuzzing changes: by resource type (with names and API version, in the order of creation), by
-# path below the workspace, by the end of a route's path, and by path in a cluster. `{name}` is a name of the world.
+# path below the workspace, by the end of a route's path, by name of a schedule, and by path in a cluster. `{name}` is
+# a name of the world.
 _VALID: dict[str, Any] = json.loads(Path(__file__).with_name("bodies.json").read_text("utf-8"))
 BODIES: dict[str, tuple[str, str, Json]] = _VALID["resources"]
 ASSETS, REQUESTS, KUBERNETES = _VALID["assets"], _VALID["requests"], _VALID["kubernetes"]
+SCHEDULES: dict[str, Json] = _VALID["schedules"]
 ARM = "management.azure.com"
 VERSION = "2024-04-01"
 # To create them takes a model that serves, or what they install in a cluster.
@@ -196,6 +198,11 @@ def _others(made: Mapping[str, str]) -> list[Target]:
             {},
         )
         for path in ("/score", "/", "/swagger.json")
+    ]
+    schedules, query = f"{made['workspaceId']}/schedules", {"api-version": VERSION}
+    found += [
+        Target("Microsoft.MachineLearningServices", ("PUT",), ARM, f"{schedules}/{name}", f"https://{ARM}", body, query)
+        for name, body in SCHEDULES.items()
     ]
     found += [
         Target("*.azmk8s.io", _METHODS, made["cluster"], path, "6dae42f8-4368-4678-94ff-3960e28e3630", body)

@@ -11,10 +11,12 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from amlite.core import durations
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import Models
 from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.jobs.documents import Job, change
@@ -27,6 +29,53 @@ from amlite.services.storage import blobs
 _MOST_DATA = 256 << 20
 
 RUN = "schedules.monitor"
+# The fields that amlite reads, in the form of a published model.
+_FIELDS: Json = {
+    "Monitor": {
+        "alertNotificationSetting": "model:Alert",
+        "computeConfiguration": "model:Compute",
+        "monitoringTarget": "model:Target",
+        "signals": "map:map:any",
+    },
+    "Alert": {"alertNotificationType": "str", "emailNotificationSetting": "model:Email"},
+    "Email": {"emails": "list:str"},
+    "Compute": {"instanceType": "str", "runtimeVersion": "str"},
+    "Target": {"deploymentId": "str"},
+    "Signal": {
+        "featureDataTypeOverride": "map:str",
+        "features": "model:Features",
+        "metricThresholds": "list:model:Metric",
+        "mode": "str",
+        "productionData": "model:Data",
+        "referenceData": "model:Data",
+    },
+    "Features": {"features": "list:str"},
+    "Metric": {"dataType": "str", "metric": "str", "threshold": "model:Threshold"},
+    "Threshold": {"value": "float"},
+    "Data": {
+        "inputDataType": "str",
+        "preprocessingComponentId": "str",
+        "uri": "str",
+        "windowEnd": "datetime",
+        "windowOffset": "duration",
+        "windowSize": "duration",
+        "windowStart": "datetime",
+    },
+}
+_REQUIRED = {"Metric": ("metric",)}
+_MODELS = Models(
+    {
+        "models": {
+            model: {
+                "fields": {name: [kind, "r" if name in _REQUIRED.get(model, ()) else ""] for name, kind in of.items()}
+            }
+            for model, of in _FIELDS.items()
+        },
+        "enums": {},
+    },
+    code="ValidationError",
+    types_only=True,
+)
 BREACHED = "azureml_modelmonitor_threshold_breached"
 _SIGNALS = ("DataDrift", "PredictionDrift", "DataQuality")
 _OTHERS = (
@@ -36,8 +85,9 @@ _SIZES = ("standard_e4s_v3", "standard_e8s_v3", "standard_e16s_v3", "standard_e3
 _HOUR = re.compile(r"/(\d{4})/(\d\d)/(\d\d)(?:/(\d\d))?(?:/(\d\d))?/[^/]+$")
 
 
-def check(platform: Platform, workspace_id: str, definition: Json) -> None:
-    """Raise the service's AzureError 400 for a monitor that it refuses."""
+def checked(platform: Platform, workspace_id: str, definition: Any) -> Json:
+    """Return a monitor without nulls. Raises the service's AzureError 400 for one that it refuses."""
+    definition = _written("Monitor", definition, "")
     compute = definition.get("computeConfiguration") or {}
     if str(compute.get("instanceType")).lower() not in _SIZES:
         raise _refusal("computeConfiguration.instanceType", f"must be one of {', '.join(_SIZES)}")
@@ -52,23 +102,42 @@ def check(platform: Platform, workspace_id: str, definition: Json) -> None:
         raise _refusal("monitoringTarget.deploymentId", f"the deployment '{target}' was not found")
     if not definition.get("signals"):
         raise _refusal("signals", "The signals field is required")
-    for name, signal in definition["signals"].items():
-        _check_signal(platform, workspace_id, f"signals.{name}", signal)
+    signals = {
+        name: _checked_signal(platform, workspace_id, f"signals.{name}", signal)
+        for name, signal in definition["signals"].items()
+    }
+    return {**definition, "signals": signals}
 
 
-def _check_signal(platform: Platform, workspace_id: str, where: str, signal: Json) -> None:
+def _checked_signal(platform: Platform, workspace_id: str, where: str, signal: Json) -> Json:
     kind = signal.get("signalType")
     if kind in _OTHERS:
         raise _refusal(f"{where}.signalType", f"amlite computes {', '.join(_SIGNALS)}, not {kind}")
     if kind not in _SIGNALS:
         raise _refusal(f"{where}.signalType", f"'{kind}' is not a known signalType")
+    signal = _written("Signal", signal, f"{where}.")
     for part in ("productionData", "referenceData"):
         data = signal.get(part) or {}
         if not data.get("uri"):
             raise _refusal(f"{where}.{part}.uri", "The uri field is required")
         if data.get("preprocessingComponentId"):
             raise _refusal(f"{where}.{part}.preprocessingComponentId", "is not part of this local Azure")
+        if data.get("inputDataType") == "Static" and not data.keys() >= {"windowStart", "windowEnd"}:
+            raise _refusal(f"{where}.{part}", "The windowStart and windowEnd fields are required")
+        try:
+            _window(data, platform.clock.now())
+        except OverflowError as error:
+            raise _refusal(f"{where}.{part}", "the window does not end in a year from 1 to 9999") from error
         references.location(platform, workspace_id, data["uri"])
+    return signal
+
+
+def _written(model: str, body: Any, where: str) -> Json:
+    """Return a body with the types of its model."""
+    if problems := _MODELS.problems(model, body):
+        path, what = problems[0]
+        raise _refusal(f"{where}{path}".strip("."), what)
+    return _MODELS.writable(model, body)
 
 
 def _refusal(where: str, what: str) -> AzureError:
@@ -152,9 +221,9 @@ def _window(data: Json, due: dt.datetime) -> tuple[dt.datetime | None, dt.dateti
     if data.get("inputDataType") in ("Trailing", "Rolling"):
         offset = durations.parse(data.get("windowOffset") or "P0D") or dt.timedelta()
         end = due - offset
-        return end - (durations.parse(data["windowSize"]) or dt.timedelta(days=7)), end
+        return end - (durations.parse(data.get("windowSize") or "P7D") or dt.timedelta(days=7)), end
     if data.get("inputDataType") == "Static":
-        first, last = (dt.datetime.fromisoformat(data[key]).astimezone(dt.UTC) for key in ("windowStart", "windowEnd"))
+        first, last = (signals.moment(data[key]).astimezone(dt.UTC) for key in ("windowStart", "windowEnd"))
         return first, last
     return None, None
 
@@ -165,6 +234,9 @@ def _within(name: str, start: dt.datetime, end: dt.datetime) -> bool:
     if found is None:
         return True
     year, month, day, hour, minute = (int(part) if part else None for part in found.groups())
-    first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, tzinfo=dt.UTC)
     length = dt.timedelta(minutes=1) if minute is not None else dt.timedelta(hours=1 if hour is not None else 24)
-    return first < end and first + length > start
+    try:
+        first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, tzinfo=dt.UTC)
+        return first < end and first + length > start
+    except (ValueError, OverflowError):
+        return True  # the numbers are no time

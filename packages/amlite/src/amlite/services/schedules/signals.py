@@ -50,14 +50,17 @@ class Value:
 def parse(name: str, text: str, start: dt.datetime | None, end: dt.datetime | None) -> list[Json]:
     """Return the rows of a file: collected records (JSON lines of CloudEvents), plain JSON lines, or CSV."""
     if name.endswith(".csv"):
-        return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+        try:
+            return [{key: _number(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+        except (csv.Error, TypeError) as error:  # TypeError: a row has more fields than the header
+            raise UnusableDataError(f"'{name}' is not a CSV file: {error}") from error
     if not name.endswith((".jsonl", ".json")):
         raise UnusableDataError(f"'{name}' is neither CSV nor JSON lines, which is what amlite reads")
     rows: list[Json] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
             record = json.loads(line)
-            at = _time(record["time"]) if "specversion" in record else None
+            at = moment(record["time"]) if "specversion" in record else None
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise UnusableDataError(f"'{name}', line {number}, is neither a JSON object nor a CloudEvent") from error
         if not isinstance(record, dict):
@@ -70,7 +73,7 @@ def parse(name: str, text: str, start: dt.datetime | None, end: dt.datetime | No
     return rows
 
 
-def _time(text: str) -> dt.datetime:
+def moment(text: str) -> dt.datetime:
     """Return a time. Without a time zone, it is UTC."""
     found = dt.datetime.fromisoformat(text)
     return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
@@ -97,7 +100,10 @@ def evaluate(signal: Json, production: list[Json], reference: list[Json]) -> lis
             if threshold.get("dataType", kind).capitalize() != kind:
                 continue
             metric = _NAMES.get(threshold["metric"].replace("_", "").lower(), threshold["metric"])
-            value = _metric(signal["signalType"], kind, metric, old, new)
+            try:
+                value = _metric(signal["signalType"], kind, metric, old, new)
+            except (ValueError, TypeError, ArithmeticError) as error:  # such as of infinite numbers
+                raise UnusableDataError(f"{metric} of '{feature}' cannot be computed: {error}") from error
             given = (threshold.get("threshold") or {}).get("value")
             limit = _DEFAULTS.get(metric, 0.0) if given is None else float(given)
             found.append(Value(feature, metric, value, value < limit if metric in _TESTS else value > limit))

@@ -34,8 +34,8 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     body = writable("Schedule", body)
     properties = body["properties"]
     if monitor is not None:
-        monitors.check(platform, str(resource_id.parent), monitor)
-        properties["action"] = {"actionType": "CreateMonitor", "monitorDefinition": monitor}
+        found = monitors.checked(platform, str(resource_id.parent), monitor)
+        properties["action"] = {"actionType": "CreateMonitor", "monitorDefinition": found}
     elif data_import is not None:
         imports.check(data_import)
         properties["action"] = {"actionType": "ImportData", "dataImportDefinition": data_import}

@@ -33,3 +33,16 @@ def test_a_time_without_a_zone_is_utc() -> None:
     records = [json.dumps({"specversion": "1.0", "time": each, "data": [{"at": each}]}) for each in times]
     found = signals.parse("a.jsonl", "\n".join(records), NOON, NOON + dt.timedelta(hours=1))
     assert found == [{"at": "2026-03-09T12:00:00"}]
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n", "a\n" + "x" * 200_000])
+def test_a_file_that_is_no_csv_is_named(text: str) -> None:
+    with pytest.raises(signals.UnusableDataError, match=r"'a\.csv' is not a CSV file"):
+        signals.parse("a.csv", text, NOON, NOON)
+
+
+def test_a_metric_that_cannot_be_computed_is_named() -> None:
+    rows = [{"a": each} for each in json.loads("[Infinity, 1, NaN]")]
+    signal = {"signalType": "DataDrift", "metricThresholds": [{"metric": "JensenShannonDistance"}]}
+    with pytest.raises(signals.UnusableDataError, match="JensenShannonDistance of 'a' cannot be computed"):
+        signals.evaluate(signal, rows, rows)
