@@ -1,7 +1,7 @@
 """Files of `az ml` in the manner of public examples and templates, each as its author would lay it out.
 
 `FILES` has everything. `SUBMITTED` names the files that a user gives to `az ml`, by the function of azure-ai-ml that
-loads them. The others are what they refer to.
+loads them. It loads those in `PREVIEWS` with its private features only. The others are what they refer to.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ FILES: dict[str, str] = {
     "conda.yaml": "name: model\ndependencies:\n  - python=3.11\n  - pip:\n      - scikit-learn\n",
 }
 SUBMITTED: dict[str, str] = {}
+PREVIEWS: dict[str, str] = {}
 
 
-def _add(loader: str, path: str, schema: str, text: str) -> None:
-    SUBMITTED[path] = loader
+def _add(loader: str, path: str, schema: str, text: str, *, preview: bool = False) -> None:
+    (PREVIEWS if preview else SUBMITTED)[path] = loader
     FILES[path] = (_S.format(schema) if schema else "") + text
 
 
@@ -289,6 +290,61 @@ def _pipelines() -> None:
     )
 
 
+def _control_flow() -> None:
+    count = (
+        "type: command\ninputs:\n  n: {type: integer, default: 0}\noutputs:\n  next: {type: integer}\n"
+        f"  again: {{type: boolean}}\n  model: {{type: uri_folder}}\ncommand: echo\nenvironment: {_CURATED}\n"
+    )
+    FILES["components/flow/count.yml"] = count
+    FILES["components/flow/round.yml"] = (
+        "type: pipeline\ninputs:\n  n: {type: integer, default: 0}\noutputs:\n  next: {type: integer}\n"
+        "  again: {type: boolean}\njobs:\n  count:\n    type: command\n    component: ./count.yml\n"
+        "    inputs:\n      n: ${{parent.inputs.n}}\n    outputs:\n      next: ${{parent.outputs.next}}\n"
+        "      again: ${{parent.outputs.again}}\n"
+    )
+    head = "type: pipeline\nsettings:\n  default_compute: azureml:cpu-cluster\n"
+    step = "  {}:\n    type: {}\n    component: ../components/flow/{}.yml\n"
+    loop = (
+        "  loop:\n    type: do_while\n    body: ${{parent.jobs.body}}\n"
+        "    condition: ${{parent.jobs.body.outputs.again}}\n    mapping:\n      next: n\n"
+        "    limits:\n      max_iteration_count: 5\n"
+    )
+    each = "  each:\n    type: parallel_for\n    body: ${{parent.jobs.body}}\n"
+    choice = "  choice:\n    type: if_else\n    condition: ${{parent.jobs.body.outputs.again}}\n"
+    body, rounds = step.format("body", "command", "count"), step.format("body", "pipeline", "round")
+    then = step.format("then", "command", "count") + step.format("otherwise", "command", "count")
+    after = "    inputs:\n      n: ${{parent.jobs.body.outputs.next}}\n"
+    for name, text in {
+        "loop": f"jobs:\n{body}{loop}{step.format('after', 'command', 'count')}{after}",
+        "loop-of-pipelines": f"jobs:\n{rounds}{loop}",
+        "items": f"outputs:\n  models: {{type: mltable}}\njobs:\n{body}{each}    items: [{{n: 1}}, {{n: 2}}]\n"
+        "    max_concurrency: 1\n    outputs:\n      model: ${{parent.outputs.models}}\n",
+        "items-by-name": f"jobs:\n{body}{each}    items:\n      one: {{n: 1}}\n      two: {{n: 2}}\n",
+        "items-json": f"jobs:\n{body}{each}    items: '[{{\"n\": 1}}]'\n",
+        "choice": f"jobs:\n{body}{then}{choice}    true_block: ${{{{parent.jobs.then}}}}\n"
+        "    false_block: ${{parent.jobs.otherwise}}\n",
+        "choices": f"jobs:\n{body}{then}{choice}    true_block:\n      - ${{{{parent.jobs.then}}}}\n"
+        "      - ${{parent.jobs.otherwise}}\n",
+        "constant": f"jobs:\n{then}  choice:\n    type: if_else\n    condition: true\n"
+        "    true_block: ${{parent.jobs.then}}\n",
+    }.items():
+        _add("job", f"flow/{name}.yml", "pipelineJob", head + text, preview=True)
+    _add(
+        "component",
+        "flow/whole.yml",
+        "pipelineComponent",
+        f"name: whole_flow\ntype: pipeline\njobs:\n{rounds}{loop}",
+        preview=True,
+    )
+    _add(
+        "schedule",
+        "flow/schedule.yml",
+        "schedule",
+        "name: flows\ntrigger:\n  type: recurrence\n  frequency: day\n  interval: 1\ncreate_job: ./loop.yml\n",
+        preview=True,
+    )
+
+
 def _endpoints() -> None:
     online, batch = "endpoints/online", "endpoints/batch"
     _add("online_endpoint", f"{online}/endpoint.yml", "managedOnlineEndpoint", "name: online-one\nauth_mode: key\n")
@@ -328,7 +384,7 @@ def _endpoints() -> None:
     )
 
 
-for _part in (_environments, _data_and_models, _components, _jobs, _pipelines, _endpoints):
+for _part in (_environments, _data_and_models, _components, _jobs, _pipelines, _control_flow, _endpoints):
     _part()
 
 

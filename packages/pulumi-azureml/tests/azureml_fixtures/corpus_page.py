@@ -6,15 +6,18 @@ PYTHONPATH=packages/pulumi-azureml/tests .venv/bin/python -m azureml_fixtures.co
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from azureml_fixtures import corpus, public_examples
 from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, Folders, load_catalogue
+from pulumi_azureml.planning.control_flow import VARIABLE
 
 PAGE = Path(__file__).parents[4] / "docs" / "az-ml-files.md"
 # A deployment is planned with its endpoint.
@@ -64,7 +67,18 @@ def outcomes(root: Path) -> dict[str, Outcome]:
     return {path: outcome(root, path) for path in corpus.SUBMITTED}
 
 
-def page(found: dict[str, Outcome]) -> str:
+def previews(root: Path) -> dict[str, tuple[Outcome, Outcome]]:
+    """Return the outcomes of the files that need private features of azure-ai-ml, without and with these."""
+    found = {}
+    for path in corpus.PREVIEWS:
+        with patch.dict(os.environ, {VARIABLE: "false"}):
+            without = outcome(root, path)
+        with patch.dict(os.environ, {VARIABLE: "true"}):
+            found[path] = (without, outcome(root, path))
+    return found
+
+
+def page(found: dict[str, Outcome], private: dict[str, tuple[Outcome, Outcome]]) -> str:
     """Return the page."""
     kinds = Counter(corpus.SUBMITTED.values())
     planned = Counter(corpus.SUBMITTED[path] for path, each in found.items() if each.planned)
@@ -94,6 +108,18 @@ def page(found: dict[str, Outcome]) -> str:
         "| file | reason |",
         "|---|---|",
         *(f"| `{path}` | {each.left} |" for path, each in found.items() if each.left),
+        "",
+        "## Private previews",
+        "",
+        f"azure-ai-ml loads these files only if `{VARIABLE}` is `true`. The catalogue plans",
+        "them if it is. Otherwise they stay with `az ml`, for the reason here.",
+        "",
+        "| file | with it | without it |",
+        "|---|---|---|",
+        *(
+            f"| `{path}` | {'planned' if each.planned else _cell(each.refused or each.left)} | {without.left} |"
+            for path, (without, each) in private.items()
+        ),
         "",
         *_public(json.loads(public_examples.RECORD.read_text(encoding="utf-8"))),
     )
@@ -146,4 +172,5 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(page(outcomes(Path(folder))), encoding="utf-8")
+        root = Path(folder)
+        PAGE.write_text(page(outcomes(root), previews(root)), encoding="utf-8")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi_azureml.operations.errors import AssetError
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import get, put
 from pulumi_azureml.planning.azure_check import DECISIVE
 from pulumi_azureml.planning.project import project_root
@@ -133,9 +134,10 @@ def load(loader: str, definition: dict[str, Any], root: Path | None = None) -> A
 
     # Pass nearly everything as overrides of a file: writing and parsing YAML takes longer than the rest.
     origin = str((root or project_root()) / "Pulumi.yaml")
-    given = copy.deepcopy(definition)
-    file = io.StringIO(json.dumps({key: given.pop(key) for key in DECISIVE if key in given}))
-    return getattr(_load_functions, loader)(file, relative_origin=origin, params_override=[given])
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
+        given = copy.deepcopy(control_flow.with_files(definition, Path(folder)))
+        file = io.StringIO(json.dumps({key: given.pop(key) for key in DECISIVE if key in given}))
+        return getattr(_load_functions, loader)(file, relative_origin=origin, params_override=[given])
 
 
 def _read(reader: TreeReader, folder: str, path: str) -> Tree:

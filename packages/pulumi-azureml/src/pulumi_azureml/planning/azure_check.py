@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition, content_hash
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.kinds import KINDS, schedule
@@ -118,7 +119,8 @@ def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
 
 
 def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) -> None:
-    """Write a schedule's job to a file, because azure-ai-ml reads it from one."""
+    """Write to files what azure-ai-ml reads from files only, such as a schedule's job."""
+    definition = control_flow.with_files(definition, folder)
     if asset.kind == "schedule" and "create_job" in definition and not schedule.repeats(definition["create_job"]):
         job = folder / "job.yml"
         job.write_text(yaml.safe_dump(definition["create_job"], sort_keys=False), encoding="utf-8")

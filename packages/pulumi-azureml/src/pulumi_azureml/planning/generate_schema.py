@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from azure.ai.ml._schema.core import fields as azure_fields
+from azure.ai.ml._schema.pipeline.condition_node import ConditionNodeSchema
+from azure.ai.ml._schema.pipeline.control_flow_job import DoWhileSchema, ParallelForSchema
 from azure.ai.ml.constants._common import BASE_PATH_CONTEXT_KEY
 from marshmallow import INCLUDE, Schema, fields
 
@@ -72,6 +74,11 @@ class Generator:
                     field._type_sensitive_fields_dict.items(), key=lambda item: str(item[0])
                 )
             }
+            if "pipeline" in cases:  # the steps of a pipeline
+                cases |= {
+                    each: self.schema(schema(context=_CONTEXT, unknown=INCLUDE))
+                    for each, schema in _CONTROL_FLOW.items()
+                }
             covered = [id(each) for group in field._type_sensitive_fields_dict.values() for each in group]
             others = [self.field(each) for each in field._union_fields if id(each) not in covered]
             return {"by": field.type_field_name, "cases": cases, "other": self._one_of(others)}
@@ -96,6 +103,13 @@ class Generator:
         return unique[0] if len(unique) == 1 else {"one_of": unique}
 
 
+_CONTEXT = {BASE_PATH_CONTEXT_KEY: Path()}
+# azure-ai-ml has them among the steps only if a variable is set.
+_CONTROL_FLOW: dict[str, type[Schema]] = {
+    "do_while": DoWhileSchema,
+    "if_else": ConditionNodeSchema,
+    "parallel_for": ParallelForSchema,
+}
 SCALARS: tuple[tuple[tuple[type, ...], str], ...] = (
     ((fields.Boolean,), "boolean"),
     ((fields.Integer,), "integer"),
@@ -110,8 +124,7 @@ def generate() -> dict[str, Any]:
     kinds = {}
     for kind in KINDS.values():
         kinds[kind.name] = {
-            name: generator.schema(_schema_class(place)(context={BASE_PATH_CONTEXT_KEY: Path()}))
-            for name, place in kind.schemas.items()
+            name: generator.schema(_schema_class(place)(context=_CONTEXT)) for name, place in kind.schemas.items()
         }
     return {"kinds": kinds, "definitions": dict(sorted(generator.definitions.items()))}
 

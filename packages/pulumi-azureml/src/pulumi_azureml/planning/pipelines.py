@@ -14,6 +14,7 @@ from pulumi_azureml.planning.assets import AssetId
 from pulumi_azureml.planning.config_keys import ConfigKeys
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, compute, use
+from pulumi_azureml.planning.flow_checks import check_control, collect_control, given_by_loop, waits
 from pulumi_azureml.planning.inputs import BINDING, literal_type
 from pulumi_azureml.planning.jobs import MODELS, collect_inputs, collect_run, mapping
 from pulumi_azureml.planning.limits import fits
@@ -40,6 +41,9 @@ def collect_steps(draft: Draft, settings: CatalogueSettings) -> None:
         if not isinstance(step, dict):
             continue
         keys: KeyPath = ("jobs", name)
+        if control_flow.is_control(step):
+            collect_control(draft, str(name), step)
+            continue
         compute(draft, (*keys, "compute"), step.get("compute"), settings)
         extract(draft, str(name), step)
         if name not in draft.extracted:
@@ -65,7 +69,7 @@ def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], overrides: Config
 
     `overrides` has the key that gives a job's inputs values. It is None for a component.
     """
-    steps = _Steps(draft, drafts)
+    steps = Steps(draft, drafts)
     if overrides is not None:
         yield from steps.check_own_inputs(overrides)
     for name, step in steps.steps.items():
@@ -75,7 +79,7 @@ def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], overrides: Config
 
 def bound_ports(draft: Draft, drafts: Mapping[AssetId, Draft], name: str) -> Iterator[Mapping[str, Any]]:
     """Yield the inputs of components that get the value of a pipeline's input, in pipeline components too."""
-    steps = _Steps(draft, drafts)
+    steps = Steps(draft, drafts)
     for step, component in steps.components.items():
         for port, value in mapping(steps.steps[step].get("inputs")).items():
             text = value.get("path") if isinstance(value, dict) else value
@@ -104,7 +108,7 @@ def check_input(
             return
 
 
-class _Steps:
+class Steps:
     """One pipeline's wiring, looked up by name."""
 
     def __init__(self, draft: Draft, drafts: Mapping[AssetId, Draft]) -> None:
@@ -115,6 +119,7 @@ class _Steps:
         self.outputs = mapping(data.get("outputs"))
         self.steps = {str(name): step for name, step in mapping(data.get("jobs")).items() if isinstance(step, dict)}
         self.components: dict[str, Draft] = {}
+        self.by_loops = given_by_loop(data)
         for name in self.steps:
             for key in ("component", "trial"):
                 target = draft.targets.get(("jobs", name, key))
@@ -139,9 +144,9 @@ class _Steps:
 
     def _check_text(self, keys: KeyPath, value: Any) -> Iterator[Problem]:
         """Report what azure-ai-ml cannot send: dates, which YAML makes of text without quotes, and empty text."""
+        name = keys[-1]
         if isinstance(value, dict) and "value" in value:
             keys, value = (*keys, "value"), value["value"]
-        name = keys[1] if keys[0] == "inputs" else keys[3]
         if isinstance(value, date):
             message = f"YAML reads input '{name}' as a date, and Azure takes text"
             yield self.draft.document.problem(keys, message, f'write it in quotes: "{value}"')
@@ -150,21 +155,22 @@ class _Steps:
             yield self.draft.document.problem(keys, message, "write a text, or remove the input")
 
     def check_step(self, name: str, step: dict[str, Any]) -> Iterator[Problem]:
+        """Check what a step gets, and what it gives."""
         if step.get("type") in _NO_STEP_CHECK:
             return
         if control_flow.is_control(step):
-            if name == control_flow.first(self.draft.definition):
-                message = f"step '{name}' is of type {step['type']}; {control_flow.WHY}"
-                fix = "remove such steps from this pipeline"
-                yield self.draft.document.problem(("jobs", name, "type"), message, fix)
+            yield from check_control(self, name, step)
             return
         component = self.components.get(name)
         given = mapping(step.get("inputs"))
         searched = mapping(step.get("search_space"))
+        later = self.by_loops.get(name, frozenset[str]())
         declared = mapping(component.definition.get("inputs")) if component is not None else None
         if declared is not None and component is not None:
             for input_name, port in declared.items():
-                if given.get(input_name) is None and input_name not in searched and not _is_free(mapping(port)):
+                is_later = later is None or input_name in later
+                is_given = given.get(input_name) is not None or input_name in searched or is_later
+                if not is_given and not _is_free(mapping(port)):
                     message = f"step '{name}' gives no value to input '{input_name}' of component '{component.id.name}'"
                     fix = (
                         f"add `{input_name}:` under the step's `inputs:`, or a `default:` in {component.document.path}"
@@ -181,10 +187,10 @@ class _Steps:
                 message = f"component '{component.id.name}' has no input '{input_name}'"
                 yield self.draft.document.problem(keys, message, advice)
                 continue
-            yield from self._check_value(keys, value, mapping((declared or {}).get(input_name)))
+            yield from self.check_value(keys, value, mapping((declared or {}).get(input_name)))
         yield from self._check_outputs(name, step, component)
 
-    def _check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
+    def check_value(self, keys: KeyPath, value: Any, port: Mapping[str, Any]) -> Iterator[Problem]:
         """Check one value given to an input: its bindings must exist and its type must match the input's."""
         if value == "":
             yield from self._check_empty(keys, [port] if port else [])
@@ -201,7 +207,7 @@ class _Steps:
         actual: str | None = None
         if isinstance(text, str) and "${{" in text:
             for match in BINDING.finditer(text):
-                found, problem = self._resolve(keys, match[1])
+                found, problem = self.resolve(keys, match[1])
                 if problem is not None:
                     yield problem
                 actual = found if match[0] == text.strip() else "string"
@@ -256,11 +262,11 @@ class _Steps:
                     yield self.draft.document.problem(keys, message, advice)
             text = value.get("path") if isinstance(value, dict) else value
             for match in BINDING.finditer(text) if isinstance(text, str) else ():
-                _, problem = self._resolve(keys, match[1])
+                _, problem = self.resolve(keys, match[1])
                 if problem is not None:
                     yield problem
 
-    def _resolve(self, keys: KeyPath, path: str) -> tuple[str | None, Problem | None]:
+    def resolve(self, keys: KeyPath, path: str) -> tuple[str | None, Problem | None]:
         """Resolve `${{parent.<path>}}`: return its type, if known, or a problem if it does not exist."""
         parts = path.split(".")
         match parts:
@@ -275,7 +281,11 @@ class _Steps:
             case ["jobs", step, ("outputs" | "inputs") as group, port]:
                 if step not in self.steps:
                     return None, self._missing(keys, path, f"there is no step '{step}'", step, self.steps)
-                ports = self._ports(step, group)
+                if self.steps[step].get("type") == "do_while":
+                    fix = f"bind what its body {self.steps[step].get('body')} has"
+                    why = f"${{{{parent.{path}}}}}: '{step}' is a loop, and its outputs are those of its body"
+                    return None, self.draft.document.problem(keys, why, fix)
+                ports = self.ports(step, group)
                 if ports is not None and port not in ports:
                     return None, self._missing(keys, path, f"step '{step}' has no {group[:-1]} '{port}'", port, ports)
                 return (mapping(ports[port]).get("type") if ports is not None else None), None
@@ -286,8 +296,12 @@ class _Steps:
         advice = suggestion(word, known, otherwise=one_of(known, otherwise="declare it there, or correct the name"))
         return self.draft.document.problem(keys, f"${{{{parent.{path}}}}}: {why}", advice)
 
-    def _ports(self, step: str, group: str) -> Mapping[str, Any] | None:
+    def ports(self, step: str, group: str) -> Mapping[str, Any] | None:
         """The declared inputs or outputs of a step, or None if its component is not in this tree."""
+        if control_flow.is_control(self.steps[step]):
+            body = control_flow.body_of(self.draft.definition, step)
+            inner = self.ports(body, group) if body in self.steps and group == "outputs" else {}
+            return None if inner is None else control_flow.gathered(inner)
         component = self.components.get(step)
         if component is not None:
             return mapping(component.definition.get(group))
@@ -317,6 +331,8 @@ class _Steps:
             & set(self.steps)
             for name, step in self.steps.items()
         }
+        for name, others in waits(self.steps).items():
+            graph[name] |= others & set(self.steps)
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:

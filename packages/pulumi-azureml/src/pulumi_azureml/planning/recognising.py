@@ -76,6 +76,7 @@ _DATA = frozenset({"uri_file", "uri_folder", "mltable"})
 _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _DATASTORES = frozenset({"azure_blob", "azure_file", "azure_data_lake_gen2"})
 _JOBS = frozenset({"command", "spark", "sweep", "automl"})
+_PIPELINES = ("pipeline_job", "component")
 _ONLY_JOBS = frozenset(
     {"compute", "experiment_name", "identity", "limits", "objective", "queue_settings", "resources", "services", "task"}
 )
@@ -115,7 +116,7 @@ def recognise(data: Mapping[str, Any]) -> Recognised | None:
     """Return what a YAML mapping defines, or None if it does not look like anything of Azure Machine Learning."""
     found = _recognise(data)
     step = control_flow.first(data)
-    if found is not None and found.kind in ("pipeline_job", "component") and step is not None:
+    if found is not None and found.kind in _PIPELINES and step is not None and not control_flow.is_taken():
         what = f"a pipeline with a step of type {data['jobs'][step]['type']}"
         return Recognised(what=what, why=control_flow.WHY, is_certain=True)
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.planning.control_flow import is_control
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 
@@ -105,7 +105,7 @@ def _is_number(value: Any, pattern: str) -> bool:
 def _check(node: Node, value: Any, keys: KeyPath, document: Document) -> Iterator[Problem | _Taken]:
     if value is None or (isinstance(value, str) and "${{" in value):
         return
-    if len(keys) == 2 and keys[0] == "jobs" and is_control(value):
+    if len(keys) == 2 and keys[0] == "jobs" and control_flow.is_control(value) and not control_flow.is_taken():
         return  # `pipelines` refuses it with a reason
     leaves = _alternatives(node, value)
     if not leaves or any("any" in leaf for leaf in leaves):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import Definition
 from pulumi_azureml.planning.drafts import Draft, Drafts, Inline
 from pulumi_azureml.planning.inputs import BINDING, literal_type
@@ -116,10 +117,14 @@ def _input_type(draft: Draft, drafts: Drafts, value: Any) -> str:
                 return str(given.get("type") or literal_type(given.get("value")) or _DEFAULT)
             return literal_type(given) or _DEFAULT
         case ["jobs", step, group, port]:
+            body = control_flow.body_of(draft.definition, step)
+            step = body or step
             target = draft.targets.get(("jobs", step, "component"))
             component = drafts.get(target) if target is not None else None
             ports = mapping(component.definition.get(group)) if component is not None else {}
             if component is None:
                 ports = mapping(mapping(mapping(draft.definition.get("jobs")).get(step)).get(group))
+            if body is not None:
+                ports = control_flow.gathered(ports)
             return str(mapping(ports.get(port)).get("type", _DEFAULT))
     return _DEFAULT

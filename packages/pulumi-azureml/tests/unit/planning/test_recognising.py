@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from azureml_fixtures.planned_project import Project
-from pulumi_azureml.planning import Folders, Left
+from pulumi_azureml.planning import Folders, Left, control_flow
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
 STORE_WITH_KEY = """
@@ -170,7 +170,7 @@ def test_a_file_that_cannot_be_managed_is_named_with_the_reason(
             "mlops/loop.yml",
             "type: pipeline\njobs:\n  a: {component: azureml:prep}\n  b: {type: do_while, body: a}\n",
             "a pipeline with a step of type do_while",
-            "a private preview; submit it with `az ml` and AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED=true",
+            control_flow.WHY,
         ),
     ],
 )

@@ -10,6 +10,7 @@ from pulumi_azureml.operations.connection import Workspace
 from pulumi_azureml.operations.kind import Operations, Props, found
 from pulumi_azureml.operations.retry import confirmed, finished
 from pulumi_azureml.operations.staging import load, staged
+from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.kinds import schedule
 from pulumi_azureml.planning.references import parse
 
@@ -65,7 +66,7 @@ class ScheduleOperations(Operations):
         if existing is None or ownership.is_foreign(existing.tags, props["owner"]):
             return
         what = f"schedule '{props['name']}'"
-        if existing.is_enabled and "create_monitor" in props["definition"]:
+        if existing.is_enabled and _is_for_azure_only(props["definition"]):
             _disable(f"{Workspace.of(props).id}/schedules/{props['name']}")
         elif existing.is_enabled:
             finished(ml.schedules.begin_disable(props["name"]), what)
@@ -114,8 +115,17 @@ def _with_id_of_job(definition: dict[str, Any], workspace_id: str) -> dict[str, 
     return {**definition, "create_job": {**job, "job": id_} if isinstance(job, dict) else id_}
 
 
+def _is_for_azure_only(definition: dict[str, Any]) -> bool:
+    """Whether azure-ai-ml may be unable to send a schedule back that it has read.
+
+    It looks the deployment of a monitor up, which a rollout may have deleted, and it does not write loops that it read.
+    """
+    job = definition.get("create_job")
+    return "create_monitor" in definition or (isinstance(job, dict) and control_flow.first(job) is not None)
+
+
 def _disable(resource_id: str) -> None:
-    """Disable a monitor as it is. azure-ai-ml would first look its deployment up, which a rollout may have deleted."""
+    """Disable a schedule as it is."""
     body = arm.send("GET", resource_id, _MONITORS)
     properties = {**body["properties"], "isEnabled": False}
     arm.finish("PUT", resource_id, _MONITORS, body={"properties": properties})

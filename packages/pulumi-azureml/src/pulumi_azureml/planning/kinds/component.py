@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from pulumi_azureml.planning import control_flow
+from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts
 from pulumi_azureml.planning.jobs import collect_run
@@ -68,6 +70,10 @@ class ComponentKind(Kind):
         """Check the wiring of a pipeline component."""
         if self.schema_type(draft.document) == "pipeline":
             yield from check_steps(draft, drafts, None)
+
+    def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Include the components of loops."""
+        control_flow.include_bodies(draft, resolved)
 
     @staticmethod
     def _check_command(draft: Draft) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from pulumi_azureml.planning import control_flow
+from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Drafts
 from pulumi_azureml.planning.jobs import collect_job
@@ -80,6 +82,10 @@ class PipelineJobKind(Kind):
         """Check the bindings, and that each input has a value."""
         if self.schema_type(draft.document) == "pipeline":
             yield from check_steps(draft, drafts, settings.config_keys)
+
+    def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Include the components of loops."""
+        control_flow.include_bodies(draft, resolved)
 
 
 KIND = PipelineJobKind()
