@@ -14,7 +14,7 @@ import yaml
 from policy.environments import Environment, Exemption, Severity, environments, exemptions
 from policy.rule import Rule, Scene
 from policy.rules import RULES
-from policy.subject import CONFIGURATION, Place, Resource
+from policy.subject import CONFIGURATION, HiddenError, Place, Resource
 
 EXPIRED = "expired-exception"
 """The id of the finding about an exception that has expired or lasts too long. It is no rule: nothing turns it off."""
@@ -82,7 +82,7 @@ class Policy:
             level = each.level(self.environment)
             if level == "off" or not each.covers(resource.type) or (each.whole and resources is None):
                 continue
-            for problem in each.check(resource, scene):
+            for problem in _problems(each, resource, scene):
                 exemption = self._exemption(each, resource)
                 yield Finding(each.id, level, resource.name, problem, each.reason, each.fix, exemption)
 
@@ -108,6 +108,14 @@ class Policy:
 
     def _applies(self, exemption: Exemption) -> bool:
         return self.today <= exemption.expires <= self.today + _LONGEST
+
+
+def _problems(rule: Rule, resource: Resource, scene: Scene) -> Iterator[str]:
+    """Yield what breaks a rule. A secret could break it, so one that it needs does."""
+    try:
+        yield from rule.check(resource, scene)
+    except HiddenError as error:
+        yield str(error)
 
 
 def configuration(place: Place) -> Resource:

@@ -11,6 +11,9 @@ from typing import Any
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's placeholder for a value that is known after the update only."""
 
+SECRET = "[secret]"  # noqa: S105 - a placeholder
+"""The engine's text in its events for a Pulumi secret, whatever its value is."""
+
 CONFIGURATION = "pulumi:configuration"
 """The type of the resource that stands for a stack file. Its inputs are the values that are not encrypted."""
 
@@ -18,6 +21,14 @@ _ASSET = "pulumi-python:dynamic/azureml:"
 _VERSION = re.compile(r"/v\d{8}\w*(?=:)")
 # The package that `pulumi package add azure-native <module> <version>` makes: azure-native_storage_v20240101.
 _OWN_PACKAGE = re.compile(r"^azure-native_\w+?_v\d{8}\w*(?=:)")
+
+
+class HiddenError(Exception):
+    """A rule needs an input that is a Pulumi secret."""
+
+    def __init__(self, path: str) -> None:
+        """Take the path of the input."""
+        super().__init__(f"{path} is a Pulumi secret, so the rule cannot read it")
 
 
 @dataclass(frozen=True)
@@ -37,11 +48,16 @@ class Resource:
     protected: bool = False
 
     def get(self, path: str) -> Any:
-        """Return the input at a path such as `sku.name`. Return None if it is not set, or not known yet."""
+        """Return the input at a path such as `sku.name`. Return None if it is not set, or not known yet.
+
+        Raises:
+            HiddenError: It is a Pulumi secret, or a list with one.
+        """
         value: Any = self.inputs
         for key in path.split("."):
+            readable(value, path)
             value = value.get(key) if isinstance(value, Mapping) else None
-        return None if value == UNKNOWN else value
+        return None if value == UNKNOWN else readable(value, path)
 
     def flag(self, path: str) -> bool | None:
         """Return the input at a path that is true or false. Azure takes it as text and as a number, too."""
@@ -67,6 +83,13 @@ class Resource:
                 return True
             value = value.get(key) if isinstance(value, Mapping) else None
         return bool(value == UNKNOWN)
+
+
+def readable(value: Any, path: str) -> Any:
+    """Return a value, unless it is a Pulumi secret or a list with one, which raises HiddenError with the path."""
+    if value == SECRET or (isinstance(value, list) and any(each == SECRET for _, each in texts(value))):
+        raise HiddenError(path)
+    return value
 
 
 def as_number(value: Any) -> float | None:

@@ -8,6 +8,10 @@ from typing import Any
 
 from pulumi.automation import OpType, events
 
+from policy.subject import SECRET
+
+# How the engine marks what is no plain value in its events, and what says that it is a secret. The value is masked.
+_MARK, _IS_SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 # The steps of a replacement. The step `replace`, which the engine reports too, has both states.
 _PARTS_OF_REPLACEMENT = (OpType.CREATE_REPLACEMENT, OpType.DELETE_REPLACED, OpType.DISCARD_REPLACED)
 
@@ -47,8 +51,8 @@ class PlannedResources:
         self._found[metadata.urn] = PlannedResource(
             type=metadata.type,
             name=metadata.urn.rpartition("::")[2],
-            before=metadata.old.inputs or {} if metadata.old else None,
-            after=new.inputs or {} if new else None,
+            before=plain(metadata.old.inputs or {}) if metadata.old else None,
+            after=plain(new.inputs or {}) if new else None,
             protected=bool(new and new.protect),
         )
 
@@ -56,3 +60,12 @@ class PlannedResources:
     def resources(self) -> list[PlannedResource]:
         """The resources so far, in the order of the engine."""
         return list(self._found.values())
+
+
+def plain(value: Any) -> Any:
+    """Return inputs of an event with `[secret]` in place of each Pulumi secret."""
+    if isinstance(value, Mapping):
+        if value.get(_MARK) == _IS_SECRET:
+            return SECRET
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value

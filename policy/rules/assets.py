@@ -13,7 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from policy.rule import Scene, rule
 from policy.rules.dockerfile_commands import installed
 from policy.rules.environment_files import ENVIRONMENT, conda_file, dockerfile, requirements, text_of
-from policy.subject import Resource, texts
+from policy.subject import Resource, readable, texts
 
 _CONTINUED = re.compile(r"[\\`][ \t]*\n")
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
@@ -170,7 +170,7 @@ def _unpinned(conda: Any, scene: Scene, folder: PurePosixPath | None) -> Iterato
 
     Files that it names are relative to its folder. One that is written inline has none.
     """
-    entries = conda.get("dependencies") if isinstance(conda, Mapping) else None
+    entries = readable(conda.get("dependencies"), "dependencies") if isinstance(conda, Mapping) else None
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, str):
             if not _is_fixed_conda(entry.strip()):

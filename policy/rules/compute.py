@@ -7,11 +7,11 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from policy.environments import Limits
 from policy.rule import Scene, rule
-from policy.subject import Resource, as_number
+from policy.subject import Resource, as_number, readable
 
 _CLUSTER = "azure-native:machinelearningservices:Compute"
 _PROPERTIES = "properties.properties"
@@ -48,7 +48,12 @@ def idle_time(resource: Resource, scene: Scene) -> Iterator[str]:
     """Idle nodes are removed after at most `limits.maxIdleTime`."""
     written = resource.get(f"{_SCALE}.nodeIdleTimeBeforeScaleDown")
     limit = scene.environment.limits.max_idle_time
-    if written is not None and _DURATION.validate_python(written) > limit:
+    try:
+        is_long = written is not None and _DURATION.validate_python(written) > limit
+    except ValidationError:
+        yield f"nodeIdleTimeBeforeScaleDown is {written}, which is not a duration such as PT30M"
+        return
+    if is_long:
         minutes = limit.total_seconds() / 60
         yield f"nodeIdleTimeBeforeScaleDown is {written}, and the limit is {minutes:g} minutes"
 
@@ -129,7 +134,7 @@ def _values(value: Any, key: str, path: str) -> Iterator[tuple[str, Any]]:
         for name, each in value.items():
             here = f"{path}.{name}".lstrip(".")
             if name == key:
-                yield here, each
+                yield here, readable(each, here)
             yield from _values(each, key, here)
     elif isinstance(value, list):
         for index, each in enumerate(value):

@@ -31,7 +31,8 @@ def dockerfile(resource: Resource) -> PurePosixPath | None:
     build = resource.get("definition.build")
     if not isinstance(build, Mapping):
         return None
-    return PurePosixPath(str(build.get("path", "")), str(build.get("dockerfile_path") or "Dockerfile"))
+    path, file = (resource.get(f"definition.build.{key}") or "" for key in ("path", "dockerfile_path"))
+    return PurePosixPath(str(path), str(file or "Dockerfile"))
 
 
 def requirements(resource: Resource) -> Iterator[PurePosixPath]:

@@ -33,7 +33,7 @@ def required_tags(resource: Resource, scene: Scene) -> Iterator[str]:
     """Each resource that supports tags has the tags in `requiredTags`."""
     if resource.is_unknown("tags"):
         return
-    tags = resource.inputs.get("tags") or {}
+    tags = resource.get("tags") or {}
     missing = [name for name in scene.environment.required_tags if not tags.get(name)]
     if missing:
         yield f"tags are missing: {', '.join(missing)}"

@@ -12,6 +12,7 @@ import pulumi_azureml as azureml
 from pulumi_azureml.operations import CHANGED
 from pulumi_azureml.planning import MISSING, explain, reference
 from release.errors import ReleaseError
+from release.planned import plain
 from release.preview.document import Cause, Files, Key, Override, PlannedChange, Preview
 from release.terminal.progress import kind
 
@@ -183,7 +184,8 @@ def _is_asset(metadata: events.StepEventMetadata) -> bool:
 
 
 def _inputs(state: events.StepEventStateMetadata | None) -> Mapping[str, Any]:
-    return (state.inputs if state else None) or {}
+    inputs: Mapping[str, Any] = plain((state.inputs if state else None) or {})
+    return inputs
 
 
 def _key(key: str, old: Any, new: Any, drift: _Drift | None) -> Key:

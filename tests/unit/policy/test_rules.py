@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policy.environments import Environment
+from policy.examination import Policy
 from policy.rule import Scene
 from policy.rules import RULES
-from policy.subject import CONFIGURATION, UNKNOWN, Place, Resource, short_type
+from policy.subject import CONFIGURATION, SECRET, UNKNOWN, Place, Resource, short_type
 
 STORAGE = "azure-native:storage:StorageAccount"
 REGISTRY = "azure-native:containerregistry:Registry"
@@ -438,6 +441,41 @@ def test_a_rule_finds_what_breaks_it_and_nothing_else(
 @pytest.mark.parametrize(("rule", "type_", "inputs"), BYPASSES)
 def test_no_other_spelling_gets_around_a_rule(rule: str, type_: str, inputs: dict[str, Any], scene: Scene) -> None:
     assert len(problems(rule, Resource(type_, "hostile", inputs), scene)) == 1
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(("rule", "type_", "inputs"), [each[:3] for each in (*CASES, *BYPASSES)])
+def test_no_value_is_hidden_from_a_rule_as_a_secret(
+    rule: str, type_: str, inputs: dict[str, Any], scene: Scene
+) -> None:
+    """The engine gives a text in place of a Pulumi secret, which Azure gets."""
+    if not type_.startswith("azure-native:"):
+        return  # what is in an asset is not hidden from those who read it
+    policy = Policy(scene.place, Environment(stacks=["*"], production=True, levels={rule: "mandatory"}), (), date.max)
+    for hidden in _with_a_secret(inputs):
+        found = policy.of_resource(Resource(type_, "hostile", hidden), ())
+        assert rule in {each.rule for each in found}, hidden
+
+
+def _with_a_secret(value: Any) -> Iterator[Any]:
+    """Yield a value with each of its parts replaced by a secret."""
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        for hidden in (SECRET, *_with_a_secret(each)):
+            new = value.copy()
+            new[key] = hidden
+            yield new
+
+
+@pytest.mark.parametrize("path", ["image", "build.path", "conda_file.dependencies", "resources.instance_count"])
+def test_a_secret_in_an_asset_that_a_rule_needs_is_a_finding(path: str, scene: Scene) -> None:
+    *outer, last = path.split(".")
+    definition: dict[str, Any] = {last: SECRET}
+    for key in reversed(outer):
+        definition = {key: definition}
+    type_ = "azureml:Component" if "resources" in path else ENVIRONMENT
+    policy = Policy(scene.place, scene.environment, (), date.max)
+    (found, *_) = policy.of_resource(Resource(type_, "hostile", {"definition": definition}))
+    assert found.problem.endswith(f"{last} is a Pulumi secret, so the rule cannot read it")
 
 
 @pytest.mark.parametrize(("rule", "type_", "inputs"), HARMLESS)

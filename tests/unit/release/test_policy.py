@@ -69,6 +69,16 @@ def previewed(monkeypatch: pytest.MonkeyPatch) -> list[events.EngineEvent]:
     return seen
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("key", ["minimumTlsVersion", "allowSharedKeyAccess"])
+def test_no_value_passes_because_it_is_a_secret(key: str) -> None:
+    """The engine masks a secret in its events, and Azure gets it."""
+    hidden = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
+    found = check.examined("dev", planned(event("create", new={**FITTING, key: hidden})))
+    assert [each.problem for each in found] == [f"{key} is a Pulumi secret, so the rule cannot read it"]
+    assert found[0].refuses
+
+
 def test_a_preview_has_every_resource_before_and_after() -> None:
     found = planned(
         event("same", {"a": 1}, {"a": 1}), event("create", None, {"a": 2}, "new"),
