@@ -124,6 +124,15 @@ def test_a_refused_change_leaves_the_webhook_that_confirmed(
         assert other.got == []
 
 
+def test_a_queue_takes_over_from_a_webhook_that_is_gone(azureml_workspace: Workspace, subscription: str) -> None:
+    azure = azureml_workspace.azure
+    with listening() as gone:
+        azure.put(subscription, events.subscription(events.to_webhook(gone.url)), events.EVENTS)
+    events.queue(azureml_workspace, "instead")
+    azure.put(subscription, events.subscription(events.to_queue(azureml_workspace, "instead")), events.EVENTS)
+    assert azure.arm("POST", f"{subscription}/getFullUrl", {}, events.EVENTS).json() == {"endpointUrl": None}
+
+
 def test_event_that_is_never_acknowledged_is_dropped_after_the_last_attempt(
     azureml_workspace: Workspace, subscription: str, receiver: Receiver
 ) -> None:

@@ -33,9 +33,24 @@ _SLOWER = {400: 300, 401: 300, 403: 300, 404: 300, 408: 120, 503: 30}
 _HOPELESS = (400, 413)
 
 
-def remember_url(platform: Platform, subscription_id: str, url: str) -> None:
-    """Store the whole URL of a subscription's webhook."""
-    platform.store.put(f"{_URL_TYPE}{subscription_id}", _URL_TYPE, {"url": url})
+def remember_url(platform: Platform, subscription_id: str, url: str | None) -> None:
+    """Store the whole URL of a subscription's webhook, which has not confirmed. None if it delivers to a queue."""
+    if url is None:
+        platform.store.delete(f"{_URL_TYPE}{subscription_id}")
+    else:
+        platform.store.put(f"{_URL_TYPE}{subscription_id}", _URL_TYPE, {"url": url, "confirmed": False})
+
+
+def confirm(platform: Platform, subscription_id: str, url: str) -> None:
+    """Note that a webhook wants the events of a subscription, unless that has another one meanwhile."""
+    if url_of(platform, subscription_id) == url:
+        platform.store.put(f"{_URL_TYPE}{subscription_id}", _URL_TYPE, {"url": url, "confirmed": True})
+
+
+def _confirmed(platform: Platform, subscription_id: str) -> str | None:
+    document = platform.store.get(f"{_URL_TYPE}{subscription_id}")
+    # Earlier versions of amlite did not write it.
+    return str(document.body["url"]) if document and document.body.get("confirmed", True) else None
 
 
 def url_of(platform: Platform, subscription_id: str) -> str | None:
@@ -138,7 +153,9 @@ async def _attempt(platform: Platform, subscription: Document, events: list[Json
     try:
         if "deliveryWithResourceIdentity" not in properties:
             headers = {"Content-Type": "application/json", "aeg-event-type": "Notification"}
-            url = url_of(platform, subscription.id) or ""
+            # Two changes can be under way: the state says only that one of them has ended.
+            if (url := _confirmed(platform, subscription.id)) is None:
+                return 0
             return (await outgoing.send(platform, "POST", url, headers=headers, body=json.dumps(events))).status
         destination = properties["deliveryWithResourceIdentity"]["destination"]["properties"]
         text = base64.b64encode(json.dumps(events[0]).encode()).decode()
@@ -212,7 +229,9 @@ async def validate(platform: Platform, resource_id: ResourceId) -> None:
     try:
         answer = await outgoing.send(platform, "POST", url, headers=headers, body=json.dumps([event]))
         told = json.loads(answer.text) if answer.status == 200 else None
-        if not isinstance(told, dict) or told.get("validationResponse") != code:
+        if isinstance(told, dict) and told.get("validationResponse") == code:
+            confirm(platform, str(resource_id), url)
+        else:
             reason = f"Http POST request returned {answer.status} without the validation code"
     except (outgoing.UnreachableError, ValueError, RecursionError) as error:
         reason = f"Http POST request failed: {error}"

@@ -82,10 +82,9 @@ def _subscription(platform: Platform, resource_id: ResourceId, body: Json, _old:
         "retryPolicy": retry,
         "filter": filters.check(properties.get("filter") or {}),
     }
-    if url is not None:
-        # Azure does not return the whole URL with the resource, because its query can hold a key. Nothing is refused
-        # any more: the webhook that confirmed keeps its events until another one can take them over.
-        delivery.remember_url(platform, str(resource_id), url)
+    # Azure does not return the whole URL with the resource, because its query can hold a key. Nothing is refused any
+    # more: the webhook that confirmed keeps its events until another one can take them over.
+    delivery.remember_url(platform, str(resource_id), url)
     return {**body, "properties": shown}
 
 

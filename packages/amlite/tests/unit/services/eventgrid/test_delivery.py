@@ -65,8 +65,19 @@ async def test_an_event_that_waits_is_not_sent_to_an_address_that_was_not_confir
     assert sent == []
 
 
+@pytest.mark.attack
+async def test_an_address_is_not_confirmed_by_the_answer_of_the_one_before(platform: Platform, sent: list[str]) -> None:
+    """Two changes were under way: when the first webhook had answered, events went to the second one."""
+    put(platform, "Succeeded")
+    (waiting,) = publish(platform)
+    delivery.confirm(platform, SUBSCRIPTION, "https://127.0.0.1/of/the/writer")
+    await delivery.deliver(platform, {"delivery": waiting})
+    assert sent == []
+
+
 async def test_a_confirmed_webhook_gets_an_event(platform: Platform, sent: list[str]) -> None:
     put(platform, "Succeeded")
+    delivery.confirm(platform, SUBSCRIPTION, "https://127.0.0.1/of/somebody")
     (waiting,) = publish(platform)
     await delivery.deliver(platform, {"delivery": waiting})
     assert sent == ["https://127.0.0.1/of/somebody"]
