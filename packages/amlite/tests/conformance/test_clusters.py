@@ -62,6 +62,13 @@ def test_real_client_creates_a_cluster_with_both_identities_and_reads_its_addres
     assert aks.agent_pools.get(place.name, "aks", "user").vm_size == "Standard_D4s_v3"
 
 
+def test_nodes_keep_the_identity_that_the_service_made_for_them(place: Place) -> None:
+    body = place.cluster(identityProfile={})
+    nodes, again = (place.azure.put(place.path(), body, VERSION)["properties"]["identityProfile"] for _ in range(2))
+    assert nodes["kubeletidentity"].keys() == {"objectId"}
+    assert nodes == again
+
+
 def test_issuer_publishes_the_keys_of_service_accounts_and_keeps_its_url(place: Place) -> None:
     issuer = place.azure.put(place.path(), place.cluster(), VERSION)["properties"]["oidcIssuerProfile"]["issuerURL"]
     assert issuer.startswith(f"https://westeurope.oic.prod-aks.azure.com/{TENANT_ID}/")

@@ -61,7 +61,7 @@ def _cluster(platform: Platform, resource: ResourceId, body: Json, old: Json | N
         "currentKubernetesVersion": version,
         "maxAgentPools": 100,
         "powerState": {"code": "Running"},
-        "identityProfile": _kubelet(platform, identity, given.get("identityProfile") or before.get("identityProfile")),
+        "identityProfile": _kubelet(platform, identity, given.get("identityProfile"), before.get("identityProfile")),
         "oidcIssuerProfile": _issuer(location, given.get("oidcIssuerProfile"), before.get("oidcIssuerProfile")),
         "securityProfile": _security(given),
         "storageProfile": _storage(given.get("storageProfile") or before.get("storageProfile") or {}),
@@ -87,15 +87,18 @@ def _identity(platform: Platform, given: Json | None, old: Json | None) -> Json:
     return {"type": "UserAssigned", "userAssignedIdentities": identities.assigned(platform, named)}
 
 
-def _kubelet(platform: Platform, identity: Json, given: Json | None) -> Json:
-    """Return the identity of the nodes. Without a given one, the service makes one.
+def _kubelet(platform: Platform, identity: Json, given: Json | None, before: Json | None) -> Json:
+    """Return the identity of the nodes. Without a given one, the service makes one, which stays.
 
     The control plane assigns it to the nodes, for which it needs a role. Source: "Use a pre-created kubelet identity".
     """
+    given = given or before
     wanted = (given or {}).get("kubeletidentity") or {}
     if set(given or {}) - {"kubeletidentity"}:
         raise AksError(400, "InvalidParameter", "identityProfile: the only accepted key is 'kubeletidentity'.")
     if not wanted.get("resourceId"):
+        if kept := _made_kubelet(before):
+            return {"kubeletidentity": {"objectId": kept}}
         made = system_assigned.assigned(platform, {"type": "SystemAssigned"}, None) or {}
         return {"kubeletidentity": {"objectId": made["principalId"]}}
     named = identity.get("userAssignedIdentities")
@@ -120,6 +123,12 @@ def _kubelet(platform: Platform, identity: Json, given: Json | None) -> Json:
         )
     shown = {"resourceId": wanted["resourceId"], "clientId": nodes.client_id, "objectId": nodes.object_id}
     return {"kubeletidentity": shown}
+
+
+def _made_kubelet(profile: Json | None) -> str | None:
+    """Return the principal of the nodes that the service made for a cluster, or None if the cluster names its own."""
+    nodes = (profile or {}).get("kubeletidentity") or {}
+    return None if nodes.get("resourceId") else nodes.get("objectId")
 
 
 def _version(wanted: str | None) -> str:
@@ -184,6 +193,8 @@ async def _deleting(platform: Platform, resource: ResourceId) -> None:
     document = platform.store.get(str(resource))
     if document is not None:
         system_assigned.forget(platform, document.body)
+        nodes = _made_kubelet(document.body["properties"]["identityProfile"])
+        system_assigned.forget(platform, {"identity": {"principalId": nodes}})
         clusters.forget(platform, document.id)
 
 
