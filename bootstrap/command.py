@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         return run_exclusively(options.exclusive, "another make of this project", options.command)
     if options.command:
         parser.error("a command needs --exclusive")
+    os.umask(os.umask(0) | 0o022)  # nobody else may change the programs
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
             signal.signal(number, _interrupt)

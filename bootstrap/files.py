@@ -50,8 +50,10 @@ def new_directory(path: Path) -> Iterator[Path]:
     Yields:
         The directory to fill, on the same file system.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for each in path.parent.glob(f"{path.name}.unfinished*"):
+        shutil.rmtree(each, ignore_errors=True)
+    # The number, because a program of a killed set-up may still write to the earlier one.
+    unfinished = path.with_name(f"{path.name}.unfinished-{os.getpid()}")
     unfinished.mkdir(parents=True)
     yield unfinished
     if path.exists():

@@ -33,12 +33,13 @@ class Layout:
             repository: The checkout's root.
             environment: Environment variables: HOME, XDG_CACHE_HOME and PULUMI_HOME are read.
         """
-        home = Path(environment.get("HOME") or Path.home())
-        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+        # Absolute, because programs run in other folders.
+        home = Path(environment.get("HOME") or Path.home()).absolute()
+        cache = Path(environment.get("XDG_CACHE_HOME") or home / ".cache").absolute()
         return cls(
             repository=repository,
             cache=cache / "azureml-platform",
-            pulumi_home=Path(environment.get("PULUMI_HOME") or home / ".pulumi"),
+            pulumi_home=Path(environment.get("PULUMI_HOME") or home / ".pulumi").absolute(),
         )
 
     @property

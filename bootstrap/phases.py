@@ -92,7 +92,8 @@ def which(name: str, layout: Layout) -> str | None:
     """Return the program's absolute path on PATH, without the links of set-up in `.venv/bin`."""
     ours = layout.bin.resolve()
     folders = [part for part in os.environ.get("PATH", "").split(os.pathsep) if part and Path(part).resolve() != ours]
-    return shutil.which(name, path=os.pathsep.join(folders))
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    return None if found is None else str(Path(found).absolute())
 
 
 def state_of(path: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def place_language_host(layout: Layout, folder: Path, *, final: Path | None = No
         final: The final name of the folder.
     """
     write_text(folder / LANGUAGE_HOST, (layout.recipes / LANGUAGE_HOST).read_text())
-    host = f'"{(final or folder) / LANGUAGE_HOST}"'
+    host = shlex.quote(str((final or folder) / LANGUAGE_HOST))
     write_text(folder / "bin" / "pulumi-language-python", LAUNCHER.format(host=host), mode=0o755)
 
 

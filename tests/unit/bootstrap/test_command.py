@@ -157,3 +157,15 @@ def test_a_hang_up_interrupts_set_up_unless_nohup_started_it(before: str, code: 
         "raise SystemExit(command.main([]))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=False).returncode == code
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o755), (0o077, 0o700)])
+def test_nobody_else_can_change_what_set_up_installs(umask: int, mode: int, tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from bootstrap import command;"
+        f"os.umask({umask}); command.set_up = lambda *_: os.mkdir(sys.argv[1]);"
+        "command.stack_files.write = lambda *_: []; command.main([])"
+    )
+    made = tmp_path / "made"
+    subprocess.run([sys.executable, "-c", program, str(made)], cwd=REPOSITORY, check=True)
+    assert made.stat().st_mode & 0o777 == mode

@@ -49,12 +49,15 @@ def test_new_directory_appears_only_when_whole(tmp_path: Path) -> None:
     path = tmp_path / "cache"
     with pytest.raises(FileNotFoundError), new_directory(path) as folder:
         shutil.copytree(tmp_path / "missing", folder / "half")
-    (path.with_name("cache.unfinished") / "half").touch()
+    killed = path.with_name("cache.unfinished-1")
+    killed.mkdir()
     assert not path.exists()
     with new_directory(path) as folder:
         assert list(folder.iterdir()) == []
         (folder / "whole").touch()
         assert not path.exists()
+        killed.mkdir()  # by a program of a killed set-up, which still runs
+        (killed / "tool").touch()
     assert [entry.name for entry in path.iterdir()] == ["whole"]
 
 

@@ -176,3 +176,16 @@ def test_which_does_not_find_our_own_links(
     assert which("node", layout) == str(theirs)
     theirs.unlink()
     assert which("node", layout) is None
+
+
+def test_folders_are_the_same_wherever_a_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set-up linked programs to a relative HOME, and to a relative folder on the PATH."""
+    monkeypatch.chdir(tmp_path)
+    assert Layout.of(tmp_path, {"HOME": "home"}).pulumi_home == tmp_path / "home/.pulumi"
+    given = Layout.of(tmp_path, {"HOME": "home", "XDG_CACHE_HOME": "cache", "PULUMI_HOME": "pulumi"})
+    assert given.cache == tmp_path / "cache/azureml-platform"
+    assert given.pulumi_home == tmp_path / "pulumi"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/tool").touch(0o755)
+    monkeypatch.setenv("PATH", "bin")
+    assert which("tool", given) == str(tmp_path / "bin/tool")

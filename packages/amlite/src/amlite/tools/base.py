@@ -137,8 +137,10 @@ def tools_folder() -> Path:
 @contextlib.contextmanager
 def new_directory(path: Path) -> Iterator[Path]:
     """Fill a directory that appears at `path` only if the block ends without an error."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    for each in path.parent.glob(f"{path.name}.unfinished*"):
+        shutil.rmtree(each, ignore_errors=True)
+    # The number, because a program of a killed amlite may still write to the earlier one.
+    unfinished = path.with_name(f"{path.name}.unfinished-{os.getpid()}")
     unfinished.mkdir(parents=True)
     try:
         yield unfinished
