@@ -29,10 +29,14 @@ async def sent(
     raw_path: str,
     headers: Mapping[str, str],
     error: bodies.ErrorOf = AzureError,
+    body: bytes | None = None,
 ) -> AsyncIterator[ClientResponse]:
-    """Send a request to a child, with the given path and headers. Raises `error` for a body that breaks off."""
+    """Send a request to a child, with the given path and headers. Raises `error` for a body that breaks off.
+
+    `body` is its body if it was read already.
+    """
     try:
-        async with _answered(child, request, raw_path, headers, error) as answer:
+        async with _answered(child, request, raw_path, headers, error, body) as answer:
             yield answer
     except ClientError as problem:
         if isinstance(problem.__cause__, AzureError):
@@ -41,13 +45,18 @@ async def sent(
 
 
 def _answered(
-    child: Child, request: web.Request, raw_path: str, headers: Mapping[str, str], error: bodies.ErrorOf
+    child: Child,
+    request: web.Request,
+    raw_path: str,
+    headers: Mapping[str, str],
+    error: bodies.ErrorOf,
+    body: bytes | None,
 ) -> AbstractAsyncContextManager[ClientResponse]:
     return child.http.request(
         request.method,
         child.url(raw_path),
         headers=headers,
-        data=bodies.pieces(request, error) if request.body_exists else None,
+        data=bodies.pieces(request, error) if body is None and request.body_exists else body,
         allow_redirects=False,
         timeout=ClientTimeout(total=None),
         auto_decompress=False,

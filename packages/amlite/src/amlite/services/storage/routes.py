@@ -13,7 +13,7 @@ from amlite.core import relay
 from amlite.core.access import Principal
 from amlite.core.fault_kinds import FaultKind
 from amlite.core.routing import Call, Routes
-from amlite.services.storage import accounts, azurite, batch, changes, copies, delegation
+from amlite.services.storage import accounts, azurite, batch, changes, copies, delegation, documents
 from amlite.services.storage.access import EXPIRED, StorageError, check_role, principal_of, refuse_other_forms
 from amlite.services.storage.blobs import DIRECTORY_HEADER, PUBLIC_HEADER, BlobPath
 
@@ -40,6 +40,7 @@ async def blob(call: Call) -> web.StreamResponse:
     if keys is None:
         raise StorageError(404, "ResourceNotFound", f"The storage account '{account}' does not exist.")
     _refuse_repeated(request.query_string)
+    documents.check_head(call)
     _check_public(call, keys["id"])
     headers = relay.passed(request.headers)
     raw_path = request.raw_path
@@ -69,8 +70,9 @@ async def blob(call: Call) -> web.StreamResponse:
         )
     elif "sig" in call.query:
         await _check_source(call, None, headers)
+    body = await documents.read(call)
     child = await azurite.ensure(call.platform, account)
-    async with relay.sent(child, request, raw_path, headers, call.error) as upstream:
+    async with relay.sent(child, request, raw_path, headers, call.error, body) as upstream:
         answer = await relay.stream(request, upstream, relay.passed(upstream.headers))
     if upstream.ok and (kind := _change(call)) is not None:
         container, _, path = call.path.lstrip("/").partition("/")
