@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from amlite.testing import Workspace
+from amlite.core.access import role_id
+from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures.azure import Json
+from amlite_fixtures.jobs import CLUSTER, equip, until
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -196,3 +198,39 @@ def test_schedule_create_or_update_refuses_a_wrong_trigger(
     answer = azureml_workspace.azure.arm("PUT", f"{azureml_workspace.id}/schedules/wrong", body(definition, trigger))
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+REGISTER = """
+import json, os, urllib.request
+uri = os.environ["MLFLOW_TRACKING_URI"].replace("azureml://", "https://")
+headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}
+body = json.dumps({"name": os.environ["MLFLOW_RUN_ID"]}).encode()
+urllib.request.urlopen(urllib.request.Request(uri + "/api/2.0/mlflow/registered-models/create", body, headers))
+"""
+
+
+@pytest.mark.attack
+def test_the_jobs_of_a_schedule_have_the_rights_of_who_wrote_it(amlite: LocalAzure) -> None:
+    """They had those of the subscription's owner."""
+    workspace = equip(Workspace.create(amlite, "timetable"))
+    writer = amlite.application(("AzureML Data Scientist", workspace.id))
+    job = {
+        "jobType": "Command", "command": f"cat > register.py <<'END'\n{REGISTER}\nEND\npython register.py",
+        "environmentId": "azureml:plain:1", "computeId": CLUSTER,
+    }  # fmt: skip
+    path = f"{workspace.id}/schedules/nightly"
+    daily = {"triggerType": "Recurrence", "frequency": "day", "interval": 1}
+    assert amlite.arm("PUT", path, body(job, daily), credential=writer).status_code == 201
+
+    def status() -> str:
+        name = amlite.arm("POST", f"{path}/trigger", {}).json()["submissionId"]
+        until(workspace.client(), name)
+        return str(amlite.arm("GET", f"{workspace.id}/jobs/{name}").json()["properties"]["status"])
+
+    assert status() == "Completed"
+    assignments = "2022-04-01"
+    at = f"{workspace.id}/providers/Microsoft.Authorization/roleAssignments"
+    for each in amlite.arm("GET", at, version=assignments).json()["value"]:
+        if each["properties"]["roleDefinitionId"].endswith(role_id("AzureML Data Scientist")):
+            amlite.remove(each["id"], assignments)
+    assert status() == "Failed"

@@ -47,6 +47,7 @@ class ResourceType:
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
     linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action: see `links`
     check_change: Change | None = None  # raises AzureError if the caller may not make a change, although it may write
+    written: Callable[[Platform, Principal, ResourceId], None] | None = None  # keeps who wrote it, to act as them later
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored
     created: Hook | None = None  # work done before the resource is Succeeded
     check_deletion: Callable[[Platform, ResourceId, Json], None] | None = None  # raises AzureError to prevent it

@@ -357,7 +357,8 @@ async def _write(platform: Platform, id: ResourceId, body: Json, principal: Prin
     # Not before: the text "false" is a boolean only then.
     resources.check_change(platform, principal, id, checked)
     by = principal.client_id if principal else ""
-    _, operation = await resources.write(platform, id, checked, platform.store.get(str(id)), by)
+    old = platform.store.get(str(id))
+    _, operation = await resources.write(platform, id, checked, old, by, principal=principal)
     record = await platform.operations.ended(operation) if operation is not None else {}
     if record.get("status") == "Failed":
         raise AzureError(

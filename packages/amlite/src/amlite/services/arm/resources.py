@@ -152,9 +152,16 @@ def check_links(platform: Platform, principal: Principal | None, id: ResourceId,
 
 
 async def write(
-    platform: Platform, id: ResourceId, body: Json, old: Document | None, by: str, *, at_once: bool = False
+    platform: Platform,
+    id: ResourceId,
+    body: Json,
+    old: Document | None,
+    by: str,
+    *,
+    principal: Principal | None = None,
+    at_once: bool = False,
 ) -> tuple[Json, str | None]:
-    """Store a resource in the form of its type. `body` must be checked.
+    """Store a resource in the form of its type, as the wish of a principal. `body` must be checked.
 
     Return its envelope, and the id of the operation that completes a longer creation. With `at_once`, there is no such
     operation.
@@ -173,6 +180,8 @@ async def write(
     waits = kind.asynchronous and not at_once and (old is None or bool(platform.part(Services).created(kind.name)))
     envelope["properties"]["provisioningState"] = ("Updating" if old else "Creating") if waits else "Succeeded"
     platform.store.put(str(id), kind.name, envelope)
+    if kind.written is not None and principal is not None:
+        kind.written(platform, principal, id)
     if old is not None and (gone := _own_principal(old.body)) not in (None, _own_principal(envelope)):
         directory.remove(platform.store, str(gone))
     if waits:

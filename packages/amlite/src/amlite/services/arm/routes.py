@@ -202,7 +202,7 @@ async def _put(call: Call, id: ResourceId, kind: ResourceType) -> web.Response:
 async def _write(call: Call, id: ResourceId, kind: ResourceType, body: Json, old: Document | None) -> web.Response:
     preconditions.require(call.request.headers, old)
     resources.check_change(call.platform, call.principal, id, body)
-    envelope, operation = await resources.write(call.platform, id, body, old, call.client)
+    envelope, operation = await resources.write(call.platform, id, body, old, call.client, principal=call.principal)
     headers = polling.headers(call, id, operation) if operation else {}
     status = 200 if old else kind.creation
     if status == 202:

@@ -12,9 +12,11 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from amlite.core.access import is_below
+from amlite.core import directory
+from amlite.core.access import Principal, is_below
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform, isolated
+from amlite.core.resource_id import ResourceId
 from amlite.core.store import Document
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
@@ -28,6 +30,7 @@ TYPE = f"{WORKSPACE_TYPE}/schedules"
 # What azure-ai-ml sends of a job that a schedule repeats, if the schedule changes nothing.
 _UNSAID: tuple[Any, ...] = ({}, [], "", None)
 _STATE_TYPE = "machinelearning/schedule-state"
+_AUTHOR_TYPE = "machinelearning/schedule-author"
 _LONGEST_SLEEP_SECONDS = 24 * 3600.0
 _log = logging.getLogger("amlite.schedules")
 
@@ -85,7 +88,10 @@ def next_due(platform: Platform, schedule: Document) -> dt.datetime | None:
 
 
 async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffix: str = "") -> str:
-    """Submit the job of a schedule that is due, and return the job's name. Raises AzureError."""
+    """Submit the job of a schedule that is due, as who wrote the schedule, and return the job's name.
+
+    Raises AzureError.
+    """
     workspace_id = schedule.id.rpartition("/schedules/")[0]
     wanted = f"{schedule.body['name']}-{due.strftime('%Y%m%dT%H%M%SZ')}{suffix}"
     name = documents.free_name(platform, workspace_id, wanted)
@@ -106,8 +112,30 @@ async def submit(platform: Platform, schedule: Document, due: dt.datetime, suffi
     }
     body = {"properties": {**definition, "properties": properties}}
     body["properties"]["displayName"] = definition.get("displayName") or name
-    await submission.submit(platform, workspace_id, name, body)
+    await submission.submit(platform, workspace_id, name, body, _author(platform, schedule))
     return name
+
+
+def written(platform: Platform, principal: Principal, schedule_id: ResourceId) -> None:
+    """Keep who wrote a schedule: its jobs act as them."""
+    body = {"objectId": principal.object_id, "clientId": principal.client_id}
+    platform.store.put(f"{schedule_id}/author", _AUTHOR_TYPE, body)
+
+
+def _author(platform: Platform, schedule: Document) -> Principal | None:
+    """Return who wrote a schedule, or None if an earlier version of amlite did not keep it."""
+    document = platform.store.get(f"{schedule.id}/author")
+    if document is None:
+        return None
+    author = Principal(document.body["objectId"], document.body["clientId"])
+    if directory.kind_of(platform.store, author.object_id) is None:
+        raise AzureError(
+            403,
+            "AuthorizationFailed",
+            f"The schedule '{schedule.body['name']}' was written by '{author.client_id}', which does not exist any "
+            "more. Update the schedule.",
+        )
+    return author
 
 
 def source_job(platform: Platform, workspace_id: str, job_id: str) -> Document:

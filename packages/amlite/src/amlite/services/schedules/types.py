@@ -87,6 +87,7 @@ TYPES = [
         rule="Schedule names are 1-255 letters, digits, hyphens and underscores and begin with a letter or digit.",
         located=False,
         asynchronous=True,
+        written=firing.written,
         prepare=_prepare,
         created=_created,
         check_deletion=_check_deletion,
