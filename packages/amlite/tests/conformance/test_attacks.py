@@ -15,7 +15,7 @@ import requests
 
 from amlite.testing import LocalAzure, Workspace
 from amlite_fixtures import events
-from amlite_fixtures.azure import SUBSCRIPTION
+from amlite_fixtures.azure import SUBSCRIPTION, Json
 from fuzzing.campaign import Campaign
 from fuzzing.world import create
 
@@ -260,3 +260,31 @@ def test_what_is_no_region_becomes_no_part_of_an_address(azureml_workspace: Work
 def test_a_region_in_any_form_and_global_are_places(azureml_workspace: Workspace, place: str) -> None:
     path = f"{azureml_workspace.layout.group_id}/providers/Microsoft.Insights/actionGroups/g{uuid.uuid4().hex[:8]}"
     azureml_workspace.azure.put(path, {"location": place, "properties": {"groupShortName": "ops"}}, "2023-01-01")
+
+
+COMPUTES: Json = {
+    "AmlCompute": {
+        "vmSize": "Standard_DS3_v2",
+        "userAccountCredentials": {"adminUserName": "a", "adminUserPassword": ""},
+    },
+    "Databricks": {"databricksAccessToken": "", "workspaceUrl": "https://a"},
+    "VirtualMachine": {"sshPort": 22, "administratorAccount": {"username": "a", "password": "", "privateKeyData": ""}},
+    "HDInsight": {"sshPort": 22, "administratorAccount": {"username": "a", "password": "", "privateKeyData": ""}},
+    "AKS": {"sslConfiguration": {"status": "Enabled", "cert": "", "key": ""}},
+    "Kubernetes": {"relayConnectionString": "", "serviceBusConnectionString": ""},
+}
+
+
+@pytest.mark.parametrize("kind", COMPUTES)
+def test_who_reads_a_compute_gets_no_secret_of_it(azureml_workspace: Workspace, kind: str) -> None:
+    """The published models call these fields secret: no response of Azure has them."""
+    azure, path = azureml_workspace.azure, f"{azureml_workspace.id}/computes/keeps-secrets"
+    cluster = f"{azureml_workspace.layout.group_id}/providers/Microsoft.Kubernetes/connectedClusters/c"
+    given = json.loads(json.dumps(COMPUTES[kind]).replace('""', '"SECRET"'))
+    properties = {"computeType": kind, "resourceId": cluster, "properties": given}
+    made = azure.arm("PUT", path, {"location": "westeurope", "properties": properties})
+    assert made.status_code == 201
+    azure.finish(made)
+    answers = [made, azure.arm("GET", path), azure.arm("GET", path.rpartition("/")[0])]
+    azure.remove(path)
+    assert all("SECRET" not in answer.text for answer in answers)

@@ -33,6 +33,15 @@ _INSTANCE_TYPES: Json = {
     }
 }
 
+# What the published models call secret: at the top of the compute's own properties, and in objects in them. amlite has
+# no use for them, and no response has them.
+_SECRETS = {
+    "": ("databricksAccessToken", "relayConnectionString", "serviceBusConnectionString"),
+    "administratorAccount": ("password", "privateKeyData"),
+    "sslConfiguration": ("cert", "key"),
+    "userAccountCredentials": ("adminUserPassword",),
+}
+
 
 def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json | None) -> Json:
     body = writable("ComputeResource", body)
@@ -40,6 +49,7 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
     if "computeType" not in compute:
         raise AzureError(400, "ValidationError", "properties.computeType: The computeType field is required.")
     kind = compute["computeType"]
+    _drop_secrets(compute.get("properties") or {})
     if compute.get("computeLocation"):
         regions.require(compute["computeLocation"], COMPUTE_TYPE)
     _check_name(resource_id.name, kind)
@@ -69,6 +79,13 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         "provisioningErrors": None,
     }
     return {"location": location, "tags": {}, **body, "properties": {**compute, **added}}
+
+
+def _drop_secrets(given: Json) -> None:
+    for name, secrets in _SECRETS.items():
+        holder: Json = (given.get(name) or {}) if name else given
+        for each in secrets:
+            holder.pop(each, None)
 
 
 def _check_network(owner: Json, name: str, kind: str, given: Json) -> None:
