@@ -82,6 +82,11 @@ def is_inside(path: Path, within: Path) -> bool:
     return path.exists() and path.resolve().is_relative_to(within.resolve())
 
 
+def is_file(path: Path, within: Path) -> bool:
+    """Whether a path is a file in a folder. Of others on this machine, it does not tell whether they exist."""
+    return is_inside(path, within) and path.is_file()
+
+
 def files(folder: Path, within: Path) -> list[Path]:
     """Return the files in a folder and in those below it, in order. Links to folders are not followed.
 

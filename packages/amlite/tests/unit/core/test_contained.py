@@ -98,6 +98,18 @@ def test_a_folder_that_leads_out_is_not_inside(job: Path) -> None:
     assert contained.is_inside(job / "outputs", job)
 
 
+@pytest.mark.parametrize(
+    ("name", "there"), [("kept", True), ("sub/../kept", True), ("../kept", False), ("/etc/passwd", False), ("", False)]
+)
+def test_a_name_of_others_is_no_file_of_a_folder(tmp_path: Path, name: str, there: bool) -> None:
+    """Whether a file of this machine exists could be learned by the name of a scoring script."""
+    folder = tmp_path / "code"
+    (folder / "sub").mkdir(parents=True)
+    for place in (folder, tmp_path):
+        (place / "kept").touch()
+    assert contained.is_file(folder / name, folder) is there
+
+
 def test_a_pipe_does_not_stop_the_reader(job: Path) -> None:
     os.mkfifo(job / "outputs" / "pipe")
     with pytest.raises(AzureError):

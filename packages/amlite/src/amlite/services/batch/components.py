@@ -9,6 +9,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from amlite.core import contained
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
@@ -90,7 +91,7 @@ async def _code(platform: Platform, workspace_id: str, code_id: str | None, scri
             files = references.location(platform, workspace_id, code_id, "codes")
             await _require(platform, workspace_id, files)
             await blobs.download_tree(platform, files, folder)
-            if not (folder / script).is_file():
+            if not contained.is_file(folder / script, folder):
                 raise AzureError(
                     400, "BadArgument", f"codeConfiguration.scoringScript: there is no '{script}' in the code."
                 )

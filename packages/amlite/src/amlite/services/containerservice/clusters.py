@@ -59,6 +59,11 @@ def issuer(cluster: Json) -> str | None:
     return str(url) if url else None
 
 
+def signer(cluster: Json) -> str:
+    """Return what the tokens of a cluster name as their issuer: without an issuer for others, its own address."""
+    return issuer(cluster) or f"https://{cluster['properties']['fqdn']}"
+
+
 def of_host(platform: Platform, host: str) -> Document | None:
     """Return the cluster whose API server has a host name."""
     return next(

@@ -133,7 +133,7 @@ class ControlPlane:
         self.folder.mkdir(parents=True, exist_ok=True)
         token = clusters.token(platform, self.cluster, User.ADMIN)
         etcd = await platform.children.ensure(self.child("etcd"), self._etcd)
-        issuer = clusters.issuer(document.body) or "https://kubernetes.default.svc"
+        issuer = clusters.signer(document.body)
         self._write_secrets(platform, token)
 
         async def ready(child: Child) -> bool:

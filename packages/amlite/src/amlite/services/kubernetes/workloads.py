@@ -43,11 +43,9 @@ def token(platform: Platform, cluster: str, namespace: str, account: str, reques
             f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration less than 10 minutes",
         )
     document = platform.store.get(cluster)
-    issuer = clusters.issuer(document.body) if document else None
-    audiences = spec.get("audiences") or [issuer or cluster]
-    signed = federation.sign(
-        platform, issuer or "https://kubernetes.default.svc", _subject(namespace, account), audiences[0], seconds
-    )
+    issuer = clusters.signer(document.body) if document else cluster
+    audiences = spec.get("audiences") or [issuer]
+    signed = federation.sign(platform, issuer, _subject(namespace, account), audiences[0], seconds)
     expires = platform.clock.timestamp() + seconds
     return {
         "kind": "TokenRequest",

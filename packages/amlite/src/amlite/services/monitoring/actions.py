@@ -26,6 +26,7 @@ _OTHERS = (
 _MOST_LETTERS = 12
 # Seconds before each new attempt to call a webhook.
 _RETRIES = (5, 20, 5, 40, 5)
+_MOST_ANSWER = 1 << 20
 
 
 def _prepare(_platform: Platform, resource_id: ResourceId, body: Json, _old: Json | None) -> Json:
@@ -90,7 +91,9 @@ async def call_webhook(platform: Platform, arguments: Json) -> None:
             await platform.clock.sleep(pause)
         try:
             headers = {"Content-Type": "application/json"}
-            answer = await outgoing.send(platform, "POST", arguments["url"], headers=headers, body=body)
+            answer = await outgoing.send(
+                platform, "POST", arguments["url"], headers=headers, body=body, most=_MOST_ANSWER
+            )
         except outgoing.UnreachableError as error:
             status = f"failed: {error}"
             continue

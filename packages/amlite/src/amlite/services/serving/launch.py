@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
+from amlite.core import contained
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -163,7 +164,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
                 platform, principal, references.location(platform, workspace_id, code["codeId"], "codes")
             )
             await blobs.download_tree(platform, source, folder / "code")
-            if not (folder / "code" / code["scoringScript"]).is_file():
+            if not contained.is_file(folder / "code" / code["scoringScript"], folder / "code"):
                 raise AzureError(
                     400,
                     "BadArgument",

@@ -276,3 +276,12 @@ def test_secret_keeps_its_strings_in_base64(api: Api) -> None:
     assert (answer.status_code, answer.json()["data"], answer.json()["type"]) == (201, {"key": "dGFjbw=="}, "Opaque")
     again = api.ask("POST", f"{KUBEFLOW}/secrets", body)
     assert message(again) == (409, "AlreadyExists", 'secrets "key" already exists')
+
+
+@pytest.mark.attack
+def test_tokens_of_clusters_without_an_issuer_are_told_apart() -> None:
+    """They named one issuer: who trusted it, trusted the tokens of every cluster."""
+    one, other = ({"properties": {"fqdn": f"{name}.hcp.westeurope.azmk8s.io"}} for name in ("one", "other"))
+    assert credentials.signer(one) == "https://one.hcp.westeurope.azmk8s.io"
+    assert credentials.signer(one) != credentials.signer(other)
+    assert credentials.signer({"properties": {"oidcIssuerProfile": {"issuerURL": "https://a/"}}}) == "https://a/"
