@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """The engine's placeholder for a value that is known after the update only."""
@@ -126,8 +129,15 @@ class Place:
 
     Attributes:
         stack: The name of the stack.
-        folder: The project's folder. Paths in the inputs of assets are relative to it.
+        folder: The project's folder, with Pulumi.yaml and the stack files.
     """
 
     stack: str
     folder: Path
+
+    @cached_property
+    def program(self) -> Path:
+        """The folder with the program: `main` in Pulumi.yaml. Paths in the inputs of assets are relative to it."""
+        file = self.folder / "Pulumi.yaml"
+        described = yaml.safe_load(file.read_text("utf-8")) if file.is_file() else None
+        return Path(self.folder, str((described or {}).get("main") or ".")).resolve()

@@ -9,6 +9,7 @@ from policy.rule import Scene
 from policy.subject import Resource
 
 ENVIRONMENT = "azureml:Environment"
+_MOST_BYTES = 5_000_000
 
 
 def environment_files(resource: Resource, scene: Scene) -> Iterator[tuple[PurePosixPath, str]]:
@@ -44,8 +45,14 @@ def requirements(resource: Resource) -> Iterator[PurePosixPath]:
 
 
 def text_of(scene: Scene, path: str | PurePosixPath) -> str:
-    """Return a file of the project, or "" if it cannot be read. The plan reports such files."""
+    """Return a file of the project, or "" if it cannot be read. The plan reports such files.
+
+    A file can name others, as with `-r`. What is elsewhere, or endless as a device, is not read: lines are shown.
+    """
+    folder = scene.place.program
     try:
-        return Path(scene.place.folder, path).read_text("utf-8-sig")
+        file = Path(folder, path).resolve()
+        is_ours = file.is_relative_to(folder) and file.is_file() and file.stat().st_size <= _MOST_BYTES
+        return file.read_text("utf-8-sig") if is_ours else ""
     except (OSError, ValueError):
         return ""

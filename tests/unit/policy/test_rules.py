@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -561,3 +562,28 @@ def test_a_secret_is_found_by_its_form_and_not_repeated(secret: str, scene: Scen
 )
 def test_other_values_are_not_secrets(harmless: str, scene: Scene) -> None:
     assert problems("plain-secret", Resource(CONFIGURATION, "Pulumi.dev.yaml", {"app:text": harmless}), scene) == []
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("path", ["../private.txt", "{}/private.txt", "/dev/zero", "link.txt", "pipe.txt"])
+def test_a_rule_reads_no_file_that_is_not_of_the_project(path: str, tmp_path: Path) -> None:
+    """It shows lines of what it reads, and a comment repeats them."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "private.txt").write_text("private\n")
+    (project / "link.txt").symlink_to(tmp_path / "private.txt")
+    os.mkfifo(project / "pipe.txt")
+    (project / "requirements.txt").write_text(f"-r {path.format(tmp_path)}\nnumpy\n")
+    scene = Scene(Place("dev", project), Environment(stacks=["*"]))
+    resource = Resource(ENVIRONMENT, "hostile", {"definition": {}, "files": {"requirements.txt": "hash"}})
+    assert problems("pinned-packages", resource, scene) == ["requirements.txt: numpy has no version"]
+
+
+def test_the_files_of_an_asset_are_beside_the_program(tmp_path: Path) -> None:
+    """A stack of the local Azure has a project folder of its own."""
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.yaml").write_text("name: app\nmain: ../\n")
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    scene = Scene(Place("dev", tmp_path / "stacks"), Environment(stacks=["*"]))
+    resource = Resource(ENVIRONMENT, "image", {"definition": {}, "files": {"requirements.txt": "hash"}})
+    assert problems("pinned-packages", resource, scene) == ["requirements.txt: numpy has no version"]

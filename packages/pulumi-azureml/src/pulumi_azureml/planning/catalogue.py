@@ -279,7 +279,8 @@ class _FileError(Exception):
 def _check_docker_ignore(root: Path, context: str) -> None:
     """Refuse a `.dockerignore` in which Docker finds no pattern: the image would get the files that it names."""
     path = f"{context}/.dockerignore"
-    if (root / path).is_file() and b"\0" in (root / path).read_bytes():
+    text = documents.read_bytes(root, path)
+    if not isinstance(text, Problem) and b"\0" in text:
         raise _FileError(documents.not_utf8(path, "Docker would exclude none of the files that it names"))
 
 

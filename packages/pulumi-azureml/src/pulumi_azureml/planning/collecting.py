@@ -104,9 +104,8 @@ class Collector:
 
     def _recognised(self, path: str) -> tuple[Recognised, Document] | None:
         """Return what a file that follows no convention looks like. Return None if it does not look like an asset."""
-        try:
-            text = (self.root / path).read_bytes()
-        except OSError:
+        text = documents.read_bytes(self.root, path, from_outside=True)
+        if isinstance(text, Problem):
             return None
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             if may_define(text.decode("utf-16", errors="replace").encode()):
@@ -124,8 +123,9 @@ class Collector:
         found = recognise(document.data)
         if found is None:
             return None
-        if isinstance(decoded, Problem):
-            self.problems.append(decoded)
+        wrong = decoded if isinstance(decoded, Problem) else documents.read_bytes(self.root, path)
+        if isinstance(wrong, Problem):
+            self.problems.append(wrong)
             if found.kind:
                 self._note_broken(path, KINDS[found.kind])
             return None
@@ -365,8 +365,8 @@ class Collector:
 
     def _note_broken(self, path: str, kind: Kind) -> None:
         """Guess the asset that an invalid file would define, so that references to it are not reported too."""
-        text = (self.root / path).read_bytes().decode("utf-8", errors="replace") if (self.root / path).is_file() else ""
-        match = _NAME_LINE.search(text)
+        text = documents.read_bytes(self.root, path, from_outside=True)
+        match = None if isinstance(text, Problem) else _NAME_LINE.search(text.decode("utf-8", errors="replace"))
         name = kind.asset_name(
             Document(path, {"name": match[1] if match else path.rpartition("/")[0].rpartition("/")[2]}, {})
         )

@@ -102,17 +102,29 @@ def read(root: Path, path: str) -> Document | Problem:
 
 def read_text(root: Path, path: str) -> str | Problem:
     """Read a file of text, or return the problem with it."""
+    content = read_bytes(root, path)
+    return content if isinstance(content, Problem) else decoded(path, content)
+
+
+def read_bytes(root: Path, path: str, *, from_outside: bool = False) -> bytes | Problem:
+    """Read a file, or return the problem with it. Nothing else is opened, such as a pipe or a device.
+
+    Args:
+        root: The project.
+        path: The file, relative to the root.
+        from_outside: Follow a link to outside of the project.
+    """
     file = root / path
     try:
         status = file.stat()
         if not stat.S_ISREG(status.st_mode):
             return Problem(path, 0, "is not a file", "replace it with a file, or rename it")
-        if not os.path.realpath(file).startswith(os.path.realpath(root) + os.sep):
+        if not from_outside and not os.path.realpath(file).startswith(os.path.realpath(root) + os.sep):
             return Problem(path, 0, "is a link to outside of the project", "replace it with a copy of the file")
         if status.st_size > _MOST_BYTES:
             reason = f"has {status.st_size:,} bytes, and a definition has at most {_MOST_BYTES:,}"
             return Problem(path, 0, reason, "move data into a file of its own")
-        return decoded(path, file.read_bytes())
+        return file.read_bytes()
     except OSError as error:
         return Problem(path, 0, f"cannot be read: {error.strerror}", "make the file readable, or repair the link")
 

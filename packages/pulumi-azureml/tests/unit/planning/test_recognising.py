@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from azureml_fixtures.planned_project import Project
-from pulumi_azureml.planning import Folders, Left, control_flow
+from pulumi_azureml.planning import CatalogueErrors, Folders, Left, control_flow
 
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/{}.schema.json"
 STORE_WITH_KEY = """
@@ -102,6 +104,26 @@ def test_a_file_without_a_schema_is_recognised_by_its_keys(project: Project, tex
     project.write("ml/more/it.yaml", text)
     expected = asset.replace("more-it", "ml-more-it")
     assert set(project.versions()) - before == {expected}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero", "../../../other.yml"])
+def test_nothing_but_a_file_of_the_project_is_read(project: Project, target: str) -> None:
+    """A preview waited for a pipe for ever, and read a device until the memory was full."""
+    before = project.versions()
+    (project.root.parent / "other.yml").write_text("a: 1\n")
+    (project.root / "ml/more").mkdir()
+    os.mkfifo(project.root / "ml/more/pipe")
+    (project.root / "ml/more/it.yml").symlink_to(target)
+    assert project.versions() == before
+
+
+def test_an_asset_is_no_link_to_outside_of_the_project(project: Project) -> None:
+    (project.root.parent / "other.yml").write_text("name: lake\nimage: python:3.11\n")
+    (project.root / "ml/more").mkdir()
+    (project.root / "ml/more/it.yml").symlink_to("../../../other.yml")
+    with pytest.raises(CatalogueErrors, match=r"ml/more/it\.yml: is a link to outside of the project"):
+        project.load()
 
 
 @pytest.mark.parametrize("text", ["dependencies: [python]\n", "a: 1\n", "- 1\n", "services: {web: {image: x}}\n"])
