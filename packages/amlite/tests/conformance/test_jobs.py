@@ -15,6 +15,7 @@ import pytest
 
 from amlite.core import runtime
 from amlite.testing import LocalAzure, Workspace
+from amlite_fixtures.azure import GROUP_ID
 from amlite_fixtures.jobs import CLUSTER, children, equip, history, processes, step, submit, until
 
 if TYPE_CHECKING:
@@ -100,6 +101,63 @@ def test_processes_of_a_distributed_job_have_azures_surroundings(client: MLClien
     store = "/workspaces/jobs/datastores/workspaceblobstore/paths/"
     assert (kept / "outputs/direct.txt").read_text().strip().endswith(f"{store}a/")
     assert (kept / "outputs/place.txt").read_text().strip().endswith(f"{store}{name}")
+
+
+WEB = "https://example.com/~me/rows.csv?a=1"
+
+
+@pytest.mark.parametrize("as_asset", [False, True])
+def test_data_on_the_web_is_an_address_for_a_job_and_fails_one_that_reads_it(
+    client: MLClient, tmp_path: Path, as_asset: bool
+) -> None:
+    """The page "Access data in a job": an input can be a path on a public http(s) server."""
+    from azure.ai.ml import Input
+    from azure.ai.ml.entities import Data
+
+    path = WEB
+    if as_asset:
+        made = client.data.create_or_update(Data(name="web", version="1", type="uri_file", path=WEB))
+        path = f"azureml:{made.name}:{made.version}"
+    line = "echo '${{inputs.rows}}' > outputs/told.txt"
+    name = submit(client, line, inputs={"rows": Input(type="uri_file", path=path, mode="direct")})
+    assert until(client, name).status == "Completed", history(client, name).error
+    client.jobs.download(name, download_path=tmp_path)
+    assert (tmp_path / "artifacts/outputs/told.txt").read_text("utf-8").strip() == WEB
+    for mode in ("ro_mount", "download"):
+        name = submit(client, line, inputs={"rows": Input(type="uri_file", path=path, mode=mode)})
+        assert until(client, name).status == "Failed"
+        message = history(client, name).error.error.message
+        assert f"'{WEB}' is not in blob storage of this local Azure, which reads nothing from the web" in message
+
+
+def test_a_blob_of_another_cloud_fails_the_job_that_reads_it_with_the_reason(client: MLClient) -> None:
+    from azure.ai.ml import Input
+
+    path = "https://azuremlexamples.blob.core.windows.net/datasets/iris.csv"
+    name = submit(client, "cat ${{inputs.rows}}", inputs={"rows": Input(type="uri_file", path=path)})
+    assert until(client, name).status == "Failed"
+    message = history(client, name).error.error.message
+    assert f"'{path}' is not in blob storage of this local Azure, which reads nothing from the web" in message
+
+
+def test_a_job_reads_a_public_blob_without_a_role(client: MLClient, amlite: LocalAzure) -> None:
+    """The page "Access data in a job": no identity is needed to access public data."""
+    from azure.ai.ml import Input
+    from azure.storage.blob import BlobServiceClient
+
+    name = f"open{uuid.uuid4().hex[:8]}"
+    id_ = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{name}"
+    body: Json = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}}
+    amlite.put(id_, {**body, "properties": {"allowBlobPublicAccess": True}}, "2024-01-01")
+    owner = amlite.application(("Storage Blob Data Owner", id_))
+    with BlobServiceClient(f"https://{name}.blob.core.windows.net", owner) as service:
+        blob = service.create_container("open", public_access="container").upload_blob("rows.csv", b"a public row").url
+    job = submit(client, "cat ${{inputs.rows}}", inputs={"rows": Input(type="uri_file", path=blob)})
+    assert until(client, job).status == "Completed", history(client, job).error
+    amlite.arm("PATCH", id_, {"properties": {"allowBlobPublicAccess": False}}, "2024-01-01")
+    job = submit(client, "cat ${{inputs.rows}} -", inputs={"rows": Input(type="uri_file", path=blob)})
+    assert until(client, job).status == "Failed"
+    assert "AuthorizationPermissionMismatch" in history(client, job).error.error.message
 
 
 def test_curated_environments_are_there_and_say_why_they_cannot_run(client: MLClient) -> None:
@@ -256,11 +314,6 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
             {"inputs": {"a": {"jobInputType": "uri_file", "uri": "azureml:nothing@latest"}}},
             404,
             "Input 'a': Data asset 'nothing'",
-        ),
-        (
-            {"inputs": {"a": {"jobInputType": "uri_file", "uri": "https://example.com/~me"}}},
-            400,
-            "Input 'a': 'https://example.com/~me' is not in blob storage of this local Azure, which serves nothing",
         ),
         ({"jobType": "Labeling"}, 400, "are not supported by amlite; use one of "),
         ({"jobType": "Comand"}, 400, "known are: "),

@@ -7,6 +7,7 @@ do not allow fails the job, unless the datastore stores a key of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
 import uuid
@@ -94,11 +95,23 @@ async def require(platform: Platform, workspace_id: str, target: BlobPath, who: 
         raise DataAccessError(f"A datastore cannot sign in at {target.url}: {error.message}") from error
     if who is not None and accounts.may(platform, who, target.account, target.container, verb):
         return
+    keys = accounts.keys_of(platform, target.account)
+    if keys is None:
+        raise DataAccessError(references.ElsewhereError(target.url).message)
+    if verb == "read" and accounts.public_access_allowed(platform, keys["id"]) and await _is_public(platform, target):
+        return
     subject = f"The identity with client id '{who.client_id}'" if who else "The compute has no identity, and so"
     raise DataAccessError(
         f"PermissionDenied (AuthorizationPermissionMismatch): {subject} may not {verb} {target.url}. Give it the role "
         f"{_ROLES[verb]} on the storage account '{target.account}'."
     )
+
+
+async def _is_public(platform: Platform, target: BlobPath) -> bool:
+    """Whether anybody may read what is in a container: "accessing public data" needs no identity."""
+    with contextlib.suppress(AzureError):
+        return bool(await blobs.public_access(platform, target.account, target.container))
+    return False
 
 
 def require_progress(platform: Platform, job: Job, who: Principal | None) -> None:
@@ -213,7 +226,7 @@ def direct_uri(platform: Platform, job: Job, given: Json) -> str:
     else:
         uri = str(given["uri"])
         kind = "models" if "model" in given["jobInputType"] else "data"
-        if not references.is_data(uri):
+        if not references.is_data(uri) and not references.is_elsewhere(uri):
             found = references.asset(platform, job.workspace_id, uri, kind)
             uri = str(found.body["properties"][references.URI_PROPERTY[kind]])
     return references.long_uri(job.workspace_id, uri)

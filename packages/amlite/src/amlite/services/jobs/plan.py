@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -57,7 +58,8 @@ def written(platform: Platform, workspace_id: str, name: str, value: Literal | D
     try:
         if not references.is_data(uri) and not references.is_elsewhere(uri):
             uri = references.asset(platform, workspace_id, uri, kind).id
-        references.location(platform, workspace_id, uri, kind)
+        with contextlib.suppress(references.ElsewhereError):  # only a job that reads it fails
+            references.location(platform, workspace_id, uri, kind)
     except AzureError as error:
         raise AzureError(error.status, error.code, f"Input '{name}': {error.message}") from error
     return {"jobInputType": value.type, "uri": f"azureml:{uri}" if uri.startswith("/") else uri}

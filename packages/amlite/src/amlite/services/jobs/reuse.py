@@ -123,7 +123,11 @@ def _resolved(platform: Platform, workspace_id: str, given: Json) -> Json:
         if uri is None or references.is_data(uri):
             return given
         kind = "models" if "model" in given["jobInputType"] else "data"
-        return {**given, "place": references.location(platform, workspace_id, uri, kind).url}
+        try:
+            place = references.location(platform, workspace_id, uri, kind).url
+        except references.ElsewhereError as error:
+            place = error.reference
+        return {**given, "place": place}
     step = documents.get(platform, workspace_id, given["step"])
     uri = step.properties["outputs"][given["output"]].get("uri")
     # Without a place of its own, an output lies with the job that did the work.

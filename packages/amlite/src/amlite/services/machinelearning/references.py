@@ -43,6 +43,19 @@ _JOB_OUTPUT = re.compile(
 )
 
 
+class ElsewhereError(AzureError):
+    """Data that a job may name and this local Azure cannot read: it is on a public server, or in another storage."""
+
+    def __init__(self, reference: str) -> None:
+        message = (
+            f"'{reference}' is not in blob storage of this local Azure, which reads nothing from the web and serves "
+            "nothing else. Copy the data to a datastore of the workspace, or give it in the mode direct to a program "
+            "that reads the address itself."
+        )
+        super().__init__(400, "UserError", message)
+        self.reference = reference
+
+
 def asset(platform: Platform, workspace_id: str, reference: str, kind: str) -> Document:
     """Return the stored asset version for a `reference` to an asset of a workspace or of a registry.
 
@@ -263,7 +276,8 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
     """Return the blob or folder of a data URI, a job's output or an asset (of `kind`).
 
     A trailing slash is removed, because only the blobs show whether it is a file or a folder. Raises AzureError 400 for
-    an unknown form of URI or a datastore without blobs, and 404 if the reference does not exist.
+    an unknown form of URI or a datastore without blobs, and 404 if the reference does not exist. Raises ElsewhereError
+    for data that is not in blob storage.
     """
     if found := _DATASTORE.fullmatch(reference):
         subscription, group, name, store, path = found.groups()
@@ -276,9 +290,7 @@ def location(platform: Platform, workspace_id: str, reference: str, kind: str = 
     if blob := BlobPath.parse(reference):
         return BlobPath(blob.account, blob.container, blob.path.rstrip("/"))
     if is_elsewhere(reference):
-        raise AzureError(
-            400, "UserError", f"'{reference}' is not in blob storage of this local Azure, which serves nothing else."
-        )
+        raise ElsewhereError(reference)
     found_asset = asset(platform, workspace_id, reference, kind)
     return location(platform, _owner(found_asset.id), found_asset.body["properties"][URI_PROPERTY[kind]], kind)
 

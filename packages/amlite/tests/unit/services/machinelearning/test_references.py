@@ -115,7 +115,7 @@ def test_location_takes_every_spelling(
         ("azureml://datastores/none/paths/a", 404, "none"),
         ("azureml://datastores/share/paths/a", 400, "holds no blobs"),
         ("azureml://jobs/none/outputs/out/paths/a", 404, "none"),
-        ("https://example.com/data.csv", 400, "blob"),
+        ("https://example.com/data.csv", 400, "reads nothing from the web"),
         ("azureml:none:1", 404, "none:1"),
     ],
 )
