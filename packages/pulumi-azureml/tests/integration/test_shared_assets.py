@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import OWNER, STRANGER, Project
-from pulumi_azureml.operations.connection import Registry, connect, place_of
+from pulumi_azureml.operations import existing
+from pulumi_azureml.operations.connection import Registry, Workspace, connect, place_of
 from pulumi_azureml.operations.errors import AssetError, OwnershipError
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning import CatalogueSettings, load_catalogue
@@ -125,3 +127,31 @@ def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -
     else:
         OPERATIONS[kind].upsert(ml, after)
         assert OPERATIONS[kind].observe(ml, after) == after
+
+
+def test_references_into_a_registry_are_looked_up_there(
+    shared: Project, ml_client: MLClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = props(shared, "environment")
+    OPERATIONS["environment"].upsert(client(made), made)
+    base = f"azureml://registries/{REGISTRY}/environments/{made['name']}"
+    workspace = Workspace("s", "g", "w")
+
+    def said(text: str, kind: str = "environment") -> str:
+        monkeypatch.setattr(existing, "_answers", {})
+        outside = [{"kind": kind, "reference": text, "at": "a.yml: `environment`"}]
+        news = {"workspace": asdict(workspace), "content_hash": "b", "outside": outside}
+        return "".join(existing.refusals({}, news).values())
+
+    for text in (f"{base}/versions/{made['version']}", f"{base}/labels/latest"):
+        assert said(text) == ""
+    assert "version 9, which no file defines and registry" in said(f"{base}/versions/9")
+    for kinds in ("components", "data", "models"):
+        assert "'nothing', which no file defines and registry" in said(
+            f"azureml://registries/{REGISTRY}/{kinds}/nothing/labels/latest"
+        )
+    assert "refers to registry 'nothing', which does not exist" in said(
+        "azureml://registries/nothing/data/x/versions/1"
+    )
+    assert said("azureml://registries/azureml/environments/sklearn-1.5/labels/latest") == ""
+    assert not any("not checked" in each for each in caplog.messages)

@@ -1,4 +1,4 @@
-"""Whether the workspace has the assets that new content refers to and no file defines: asked in the preview."""
+"""Whether workspace and registries have the assets that new content refers to and no file defines, in the preview."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from pulumi_azureml.operations.connection import Registry, Workspace, connect, place_of
-from pulumi_azureml.operations.kind import Props
+from pulumi_azureml.operations.kind import Props, found
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.operations.retry import confirmed
 from pulumi_azureml.operations.versioned import VersionedOperations
-from pulumi_azureml.planning.references import Reference, is_curated, parse
+from pulumi_azureml.planning.references import Reference, in_registry, is_curated, parse
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
@@ -65,18 +65,24 @@ def _answer(question: _Question) -> str | None:
 
 def _ask(place: Workspace | Registry, kind: str, text: str) -> str | None:
     """Return why a reference cannot be used, or None if it can or if Azure does not say."""
-    from pulumi_azureml.operations.sdk import AzureError
+    from pulumi_azureml.operations.sdk import AzureError, ClientAuthenticationError
 
-    reference = parse(text, folder="")
-    if reference is None or _is_for_the_service(place, kind, reference):
+    reference, shared = parse(text, folder=""), in_registry(text)
+    if shared is not None:
+        # azure-ai-ml itself looks up no label but `latest`, and sends others to the service.
+        place, kind, reference = Registry(shared.registry), shared.kind, Reference(text, shared.name, shared.version)
+    elif reference is None or reference.elsewhere or _is_for_the_service(place, kind, reference):
         return None
     if isinstance(place, Workspace) and None in (place.subscription_id, place.resource_group, place.name):
         _not_checked(place, "the workspace does not exist yet")
         return None
     try:
+        if shared is not None and confirmed(lambda: found(lambda: connect(place))) is None:
+            return f"'{text}' refers to registry '{place.name}', which does not exist. Correct its name"
         is_there = confirmed(lambda: _is_there(place, kind, reference))
     except AzureError as error:
-        _not_checked(place, _reason(error))
+        is_signed_in = not isinstance(error, ClientAuthenticationError)
+        _not_checked(place, _reason(error), logging.WARNING if shared is not None and is_signed_in else logging.INFO)
         return None
     return None if is_there else f"'{text}' refers to {_missing(place, kind, reference)}"
 
@@ -92,7 +98,7 @@ def _is_there(place: Workspace | Registry, kind: str, reference: Reference) -> b
     from pulumi_azureml.operations.sdk import ResourceNotFoundError
 
     ml = connect(place)  # it imports azure-ai-ml whole, which imports itself in circles too
-    from azure.ai.ml.exceptions import ValidationErrorType, ValidationException
+    from azure.ai.ml.exceptions import MlException
 
     which = {"version": reference.version} if reference.version else {"label": reference.label.lower() or _LATEST}
     operations = OPERATIONS[kind]
@@ -105,11 +111,20 @@ def _is_there(place: Workspace | Registry, kind: str, reference: Reference) -> b
         if error.error is not None and error.error.code in _NO_PLACE:
             raise
         return None
-    except ValidationException as error:
-        if error.error_type != ValidationErrorType.RESOURCE_NOT_FOUND:
+    except MlException as error:
+        if not _says_missing(error):
             raise
         return None
     return True
+
+
+def _says_missing(error: BaseException | None) -> bool:
+    """Whether azure-ai-ml found no asset with a label. It raises some of its errors again as plain text."""
+    from azure.ai.ml.exceptions import ValidationErrorType
+
+    while error is not None and getattr(error, "error_type", None) != ValidationErrorType.RESOURCE_NOT_FOUND:
+        error = error.__context__
+    return error is not None
 
 
 def _missing(place: Workspace | Registry, kind: str, reference: Reference) -> str:
@@ -132,12 +147,12 @@ def _missing(place: Workspace | Registry, kind: str, reference: Reference) -> st
     )
 
 
-def _not_checked(place: Workspace | Registry, reason: str) -> None:
+def _not_checked(place: Workspace | Registry, reason: str, level: int = logging.INFO) -> None:
     with _lock:
         first = place not in _unchecked
         _unchecked.add(place)
     if first:
-        _log.info("references to assets of %s were not checked: %s", _holder(place), reason)
+        _log.log(level, "references to assets of %s were not checked: %s", _holder(place), reason)
 
 
 def _reason(error: AzureError) -> str:

@@ -18,7 +18,7 @@ from pulumi_azureml.planning.drafts import Draft, is_local, use
 from pulumi_azureml.planning.inputs import BINDING
 from pulumi_azureml.planning.jobs import MODELS, mapping
 from pulumi_azureml.planning.problems import Problem, one_of, suggestion
-from pulumi_azureml.planning.references import is_asset
+from pulumi_azureml.planning.references import names_asset
 
 _PORT = re.compile(r"\$\{\{\s*parent\.jobs\.([A-Za-z0-9_-]+)\.(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
 _BLOCKS = ("true_block", "false_block")
@@ -67,7 +67,7 @@ def collect_control(draft: Draft, name: str, step: dict[str, Any]) -> None:
     for place, item in _items(items):
         for port, value in mapping(item).items():
             path, at = mapping(value).get("path"), (*keys, "items", place, port, "path")
-            if isinstance(path, str) and is_asset(path):
+            if isinstance(path, str) and names_asset(path):
                 use(draft, at, "model" if value.get("type") in MODELS else "data", path)
             elif isinstance(path, str) and path.strip() and "${{" not in path and is_local(path):
                 message = f"azure-ai-ml uploads no files of this machine for items: '{path}'"

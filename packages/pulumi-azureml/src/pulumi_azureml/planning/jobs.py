@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi_azureml.planning.documents import KeyPath
 from pulumi_azureml.planning.drafts import Draft, compute, source, use
-from pulumi_azureml.planning.references import is_asset
+from pulumi_azureml.planning.references import is_asset, names_asset
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
@@ -67,7 +67,7 @@ def collect_inputs(draft: Draft, keys: KeyPath) -> None:
         if not isinstance(value, dict):
             continue
         path, place = value.get("path"), (*keys, *place_of, "path")
-        if isinstance(path, str) and is_asset(path):
+        if isinstance(path, str) and names_asset(path):
             use(draft, place, "model" if value.get("type") in MODELS else "data", path)
         elif isinstance(path, str) and "${{" not in path:
             source(draft, place, path, wanted="file" if value.get("type") == "uri_file" else "any")

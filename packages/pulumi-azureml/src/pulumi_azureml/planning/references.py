@@ -7,19 +7,22 @@ import re
 from dataclasses import dataclass
 
 _NAMED = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))?", re.IGNORECASE)
-
 _IN_REGISTRY = re.compile(
-    r"azureml://registries/(?P<registry>[^/]+)/models/(?P<name>[^/]+)/versions/(?P<version>[^/]+)", re.IGNORECASE
+    r"azureml://registries/(?P<registry>[^/]+)/(?P<kinds>components|data|environments|models)/(?P<name>[^/]+)"
+    r"/(?:versions/(?P<version>[^/]+)|labels/(?P<label>[^/]+))",
+    re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
-class RegistryVersion:
-    """A version of a model in a registry."""
+class InRegistry:
+    """An asset of a registry, with a version or a label."""
 
     registry: str
+    kind: str
     name: str
     version: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,24 @@ def parse(text: str, *, folder: str) -> Reference | None:
     return Reference(text, file=join(folder, text.removeprefix("file:")))
 
 
-def registry_version(text: str) -> RegistryVersion | None:
-    """Return the version of a registry's model that a text refers to, or None if it refers to something else."""
+def in_registry(text: str) -> InRegistry | None:
+    """Return the asset of a registry that a text refers to, or None if it refers to something else."""
     match = _IN_REGISTRY.fullmatch(text)
-    return RegistryVersion(**match.groupdict()) if match else None
+    if match is None:
+        return None
+    kind = match["kinds"].lower().removesuffix("s")
+    return InRegistry(match["registry"], kind, match["name"], match["version"] or "", match["label"] or "")
+
+
+def names_asset(text: str) -> bool:
+    """Whether a text refers to a named asset of the workspace or of a registry."""
+    return is_asset(text) or in_registry(text) is not None
+
+
+def registry_version(text: str) -> InRegistry | None:
+    """Return the version of a registry's model that a text refers to, or None if it refers to something else."""
+    found = in_registry(text)
+    return found if found is not None and found.kind == "model" and found.version else None
 
 
 def join(folder: str, path: str) -> str:

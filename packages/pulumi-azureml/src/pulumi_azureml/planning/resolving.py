@@ -12,7 +12,7 @@ from pulumi_azureml.planning.assets import AssetId, Left
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Use, datastores
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.problems import suggestion
-from pulumi_azureml.planning.references import is_curated, parse
+from pulumi_azureml.planning.references import InRegistry, in_registry, is_curated, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 # A name that is taken for a mistake differs from that of an asset of the tree in about two letters. The workspace may
@@ -76,6 +76,8 @@ class Resolver:
                 draft.problem(use.keys, f"'{use.text}' is not a reference", fix)
             elif reference.file:
                 self._resolve_file(draft, use, reference.file)
+            elif (shared := in_registry(use.text)) is not None:
+                self._resolve_shared(draft, use, shared)
             elif reference.name and reference.label.lower() in {"", "latest"}:
                 target = AssetId(use.kind, reference.name)
                 pinned = self.drafts[target].version if target in self.drafts else ""
@@ -89,6 +91,16 @@ class Resolver:
             elif reference.name and not use.may_wait:
                 draft.outside.append(use)  # the labels of an asset are in the workspace
         return missed
+
+    def _resolve_shared(self, draft: Draft, use: Use, shared: InRegistry) -> None:
+        """Order an asset after the shared one that it names. A registry must have any other."""
+        target = AssetId(shared.kind, shared.name)
+        made = self.drafts.get(target)
+        is_ours = made is not None and made.is_shared and shared.registry == self.settings.registry
+        if made is not None and is_ours and (shared.label or shared.version == made.version):
+            draft.needs.append(target)
+        elif not use.may_wait:
+            draft.outside.append(use)
 
     def _check_shared_use(self, draft: Draft, use: Use, target: Draft) -> None:
         if draft.is_shared and not target.is_shared:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.ai.ml.exceptions import ErrorTarget, ValidationErrorType, ValidationException
+from azure.ai.ml.exceptions import ErrorTarget, MlException, ValidationErrorType, ValidationException
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -36,9 +36,13 @@ class Azure:
     def __init__(self) -> None:
         self.there: set[tuple[str, str, str]] = set()
         self.error: Exception | None = None
+        self.registries: dict[str, Exception | None] = {"team": None}
         self.asked: list[tuple[str, str, str]] = []
 
     def connect(self, place: Workspace | Registry) -> Any:
+        if isinstance(place, Registry) and (error := self.registries.get(place.name, not_found("RegistryNotFound"))):
+            raise error
+
         def get(kind: str) -> Any:
             def look(name: str, version: str = "", label: str = "") -> Any:
                 self.asked.append((kind, name, version or label))
@@ -121,6 +125,65 @@ def test_a_curated_environment_must_exist_where_azure_ai_ml_looks_for_it(azure: 
     assert existing.refusals({}, props(("environment", "azureml:AzureML-sklearn-9@stable"))) == {}
     shared = {**props(("environment", "azureml:AzureML-sklearn-9:1")), "registry": "models"}
     assert existing.refusals({}, shared) == {}
+
+
+SHARED = "azureml://registries/team/{}/x/{}"
+
+
+@pytest.mark.parametrize("kinds", ["components", "data", "environments", "models"])
+def test_an_asset_of_a_registry_is_asked_for_there(kinds: str, azure: Azure) -> None:
+    kind = "component" if kinds == "data" else "data"  # that of the place is not decisive
+    for which, asked in (("versions/3", "3"), ("labels/latest", "latest"), ("labels/prod", "latest")):
+        text, azure.there = SHARED.format(kinds, which), {(kinds, "x", asked)}
+        assert existing.refusals({}, props((kind, text), name=None)) == {}
+        azure.there = set()
+        existing._answers.clear()
+        (reason,) = existing.refusals({}, props((kind, text), name=None)).values()
+        what = f"{kinds.removesuffix('s')} 'x'{' version 3' if asked == '3' else ''}"
+        assert reason == (
+            f"pipelines/training.yml: `jobs.prep.component`: '{text}' refers to {what}, "
+            "which no file defines and registry 'team' does not have. Correct the reference, or register the asset "
+            "there first"
+        )
+    assert {each[0] for each in azure.asked} == {kinds}
+
+
+def test_a_registry_that_does_not_exist_is_refused(azure: Azure) -> None:
+    text = "azureml://registries/teem/components/x/versions/1"
+    (reason,) = existing.refusals({}, props(("component", text))).values()
+    assert reason.endswith(f"'{text}' refers to registry 'teem', which does not exist. Correct its name")
+    assert azure.asked == []
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (HttpResponseError("(AuthorizationFailed) No role."), logging.WARNING),
+        (ServiceRequestError("no network"), logging.WARNING),
+        (ClientAuthenticationError("Please run 'az login'"), logging.INFO),
+    ],
+)
+def test_a_registry_that_does_not_answer_is_a_warning_and_no_error(
+    error: Exception, level: int, azure: Azure, caplog: pytest.LogCaptureFixture
+) -> None:
+    azure.registries["team"] = error
+    text = SHARED.format("components", "versions/1")
+    with caplog.at_level(logging.INFO, "pulumi_azureml"):
+        assert existing.refusals({}, props(("component", text))) == {}
+    (record,) = caplog.records
+    assert record.getMessage().startswith("references to assets of registry 'team' were not checked: ")
+    assert record.levelno == level
+
+
+def test_what_azure_ai_ml_raises_again_as_text_is_a_missing_asset(azure: Azure) -> None:
+    """`data.get` with a label does so."""
+    said = "Asset rows does not exist in workspace mlw"
+    missing = ValidationException(
+        said, said, error_type=ValidationErrorType.RESOURCE_NOT_FOUND, target=ErrorTarget.DATA
+    )
+    azure.error = MlException(said, said)
+    azure.error.__context__ = missing
+    assert existing.refusals({}, props(("data", "azureml:rows@latest")))
 
 
 def test_unchanged_content_asks_nothing(azure: Azure) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from azureml_fixtures.planned_project import Project
 
 REGISTRY = "mlops-shared"
@@ -59,3 +61,39 @@ def test_an_endpoint_cannot_be_shared(project: Project) -> None:
 def test_the_stack_builds_no_image_that_others_could_not_pull(project: Project) -> None:
     plan = shared(project).load(registry=REGISTRY, build_images=True, login_server="a.azurecr.io")
     assert all(asset.build is None for asset in plan.of("environment") if asset.registry)
+
+
+IN_REGISTRY = "azureml://registries/team/{}/x/labels/latest"
+PLACES = {
+    "ml/prep/component.yml": ("environment: azureml:training", "environments", "environment"),
+    "pipelines/training.yml": ("path: azureml:days@latest", "data", "inputs.days.path"),
+    "ml/data/days/data.yml": ("path: days.csv", "data", "path"),
+    "ml/deploy/blue-deployment.yml": ("environment: azureml:serving", "environments", "environment"),
+}
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_an_asset_of_a_registry_is_one_that_must_be_there(project: Project, path: str) -> None:
+    written, kinds, place = PLACES[path]
+    text = IN_REGISTRY.format(kinds)
+    project.replace(path, written, f"{written.partition(':')[0]}: {text}")
+    (asset,) = (each for each in project.load().assets if each.path == path)
+    (outside,) = asset.outside
+    assert (outside.text, outside.place(path)) == (text, f"{path}: `{place}`")
+
+
+def test_a_component_of_a_registry_is_one_that_must_be_there(project: Project) -> None:
+    text = IN_REGISTRY.format("components")
+    project.replace("pipelines/training.yml", "component: azureml:prep", f"component: {text}")
+    (outside,) = project.load()["pipeline_job", "training"].outside
+    assert (outside.kind, outside.text) == ("component", text)
+    assert [each.text for each in project.load()["schedule", "daily"].outside] == []
+
+
+def test_a_shared_asset_of_the_project_that_is_named_in_full_is_made_first(project: Project) -> None:
+    shared(project)
+    text = f"azureml://registries/{REGISTRY}/components/prep/labels/latest"
+    project.replace("pipelines/training.yml", "component: azureml:prep", f"component: {text}")
+    pipeline = project.load(registry=REGISTRY)["pipeline_job", "training"]
+    assert pipeline.outside == ()
+    assert "component prep" in {str(each) for each in pipeline.depends_on}

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pulumi_azureml.planning.drafts import Draft, Drafts, is_local, source
+from pulumi_azureml.planning.drafts import Draft, Drafts, is_local, source, use
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
+from pulumi_azureml.planning.references import in_registry
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 # Source: "CLI (v2) data YAML schema": the supported URIs.
@@ -45,6 +46,8 @@ class DataKind(Kind):
                 "wasbs, abfss or adl"
             )
             draft.problem(("path",), f"'{path}' is not a valid path of data", fix)
+        if isinstance(path, str) and in_registry(path) is not None:
+            use(draft, ("path",), self.name, path)
         source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
 
     def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:

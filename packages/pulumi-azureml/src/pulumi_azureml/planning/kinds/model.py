@@ -6,8 +6,9 @@ import posixpath
 import re
 from typing import ClassVar
 
-from pulumi_azureml.planning.drafts import Draft, is_local, source
+from pulumi_azureml.planning.drafts import Draft, is_local, source, use
 from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.references import in_registry
 from pulumi_azureml.planning.settings import CatalogueSettings
 
 _WANTED = {"mlflow_model": "folder", "triton_model": "folder"}
@@ -41,6 +42,8 @@ class ModelKind(Kind):
         if path is None:
             draft.problem(("path",), "'path' is missing or empty", "add the `path:` of the model's file or folder")
         source(draft, ("path",), path, wanted=_WANTED.get(str(data.get("type")), "any"))
+        if isinstance(path, str) and in_registry(path) is not None:
+            use(draft, ("path",), self.name, path)
         if isinstance(path, str) and not is_local(path) and not _PLACES.fullmatch(path):
             fix = (
                 "use a path in the project, `azureml://jobs/JOB/outputs/NAME/paths/...`, `runs:/RUN/PATH`, "
