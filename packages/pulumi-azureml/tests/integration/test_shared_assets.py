@@ -155,3 +155,8 @@ def test_references_into_a_registry_are_looked_up_there(
     )
     assert said("azureml://registries/azureml/environments/sklearn-1.5/labels/latest") == ""
     assert not any("not checked" in each for each in caplog.messages)
+    # Azure has components there, and the local Azure does not know which.
+    for which in ("versions/1", "labels/latest"):
+        monkeypatch.setattr(existing, "_unchecked", set())
+        assert said(f"azureml://registries/azureml/components/automl/{which}", "component") == ""
+        assert "references to assets of registry 'azureml' were not checked" in caplog.messages[-1]

@@ -50,15 +50,19 @@ class Left:
 
 @dataclass(frozen=True, order=True)
 class Outside:
-    """A reference to an asset of the workspace that no file defines: its kind, its text, and its keys in the file."""
+    """A reference to an asset that no file defines: its kind, its text, and its keys in the file.
+
+    `path` is the file, if it is not that of the asset: a schedule has the references of its pipeline.
+    """
 
     kind: str
     text: str
     keys: KeyPath
+    path: str = ""
 
     def place(self, path: str) -> str:
-        """Return where the reference is in a file, for messages."""
-        return f"{path}: `{'.'.join(map(str, self.keys))}`"
+        """Return where the reference is, for messages. `path` is the file of the asset."""
+        return f"{self.path or path}: `{'.'.join(map(str, self.keys))}`"
 
 
 @dataclass(frozen=True)

@@ -249,7 +249,7 @@ class _Loading:
             registry=self.settings.registry if draft.is_shared else None,
             serves=draft.serves,
             existing_model=draft.existing_model,
-            outside=tuple(Outside(each.kind, each.text, each.keys) for each in draft.outside),
+            outside=(*(Outside(each.kind, each.text, each.keys) for each in draft.outside), *draft.inherited),
             overridden=dict(draft.overridden),
         )
 

@@ -22,7 +22,7 @@ VARIABLE = "AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED"
 LOOPS = ("do_while", "parallel_for")
 _TYPES = (*LOOPS, "if_else")
 CURE = f"set {VARIABLE}=true in the environment of Pulumi"
-WHY = f"a private preview of azure-ai-ml; {CURE} to plan it"
+WHY = f"azure-ai-ml takes that as a private preview only: {CURE} to plan it"
 LITERALS = frozenset({"boolean", "integer", "number", "string"})
 _NODE = re.compile(r"\$\{\{\s*parent\.jobs\.([A-Za-z0-9_-]+)\s*\}\}")
 

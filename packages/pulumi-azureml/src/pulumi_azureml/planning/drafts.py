@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from pulumi_azureml.planning.assets import AssetId, Definition
+from pulumi_azureml.planning.assets import AssetId, Definition, Outside
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.overrides import Overridden
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
@@ -43,8 +43,9 @@ class Draft:
     reference names them), `problems` and `warnings`. The catalogue then adds `targets` (the asset of each reference)
     and `trees`. `is_shared`: the asset is in a registry. `is_broken`: its inputs or outputs may have problems, so that
     assets that use it are not checked against it. `broken`: assets that a file would define if it had no problem.
-    `outside`: references to assets that no file defines. `inline_at`: its keys in its file, if another asset's
-    definition contains it. `overridden`: the values that the stack sets in place of the file's, by dotted key.
+    `outside`: references to assets that no file defines. `inherited`: those of a schedule's pipeline. `inline_at`: its
+    keys in its file, if another asset's definition contains it. `overridden`: the values that the stack sets in place
+    of the file's, by dotted key.
     """
 
     id: AssetId
@@ -64,6 +65,7 @@ class Draft:
     serves: str | None = None
     existing_model: str | None = None
     outside: list[Use] = field(default_factory=list)
+    inherited: list[Outside] = field(default_factory=list)
     build: Build | None = None
     is_shared: bool = False
     is_broken: bool = False

@@ -160,7 +160,8 @@ def test_without_the_variable_it_stays_with_az_ml_and_the_plan_names_the_cure(
     flow: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, "false")
-    why = f"a private preview of azure-ai-ml; set {VARIABLE}=true in the environment of Pulumi to plan it"
+    cure = f"set {VARIABLE}=true in the environment of Pulumi to plan it"
+    why = f"azure-ai-ml takes that as a private preview only: {cure}"
     assert flow.load().left == (Left(FILE, "a pipeline with a step of type do_while", why),)
 
 

@@ -340,4 +340,6 @@ def test_control_flow_of_a_program_is_refused_with_one_reason(kind: str, tmp_pat
     with pytest.raises(CatalogueErrors) as caught:
         plan_definitions(tmp_path, {"it": ("pipeline_job", job)}, CatalogueSettings(None, cache_folder=None))
     (problem,) = caught.value.problems
-    assert problem.message.startswith(f"step 'loop' is of type {kind}; a private preview")
+    assert problem.message.startswith(
+        f"step 'loop' is of type {kind}; azure-ai-ml takes that as a private preview only"
+    )

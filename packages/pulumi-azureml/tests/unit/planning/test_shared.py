@@ -87,7 +87,9 @@ def test_a_component_of_a_registry_is_one_that_must_be_there(project: Project) -
     project.replace("pipelines/training.yml", "component: azureml:prep", f"component: {text}")
     (outside,) = project.load()["pipeline_job", "training"].outside
     assert (outside.kind, outside.text) == ("component", text)
-    assert [each.text for each in project.load()["schedule", "daily"].outside] == []
+    (outside,) = project.load()["schedule", "daily"].outside
+    place = "pipelines/training.yml: `jobs.prep.component`"
+    assert (outside.text, outside.place("pipelines/schedules/daily.yml")) == (text, place)
 
 
 def test_a_shared_asset_of_the_project_that_is_named_in_full_is_made_first(project: Project) -> None:

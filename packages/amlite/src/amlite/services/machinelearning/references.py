@@ -123,17 +123,30 @@ def version(platform: Platform, owner_id: str, kind: str, name: str, number: str
         if newest is None and (known := _curated(owner_id, kind, name)):
             newest = latest(platform, registry_uri(curated.REGISTRY), kind, known)
         if newest is None:
-            raise _unknown(owner_id, kind, name, name)
+            raise unknown(owner_id, kind, name, name)
         return newest
     document = platform.store.get(f"{base}/versions/{number}") or curated.version(platform, base, number)
     if document is None and (known := _curated(owner_id, kind, name)):
         return version(platform, registry_uri(curated.REGISTRY), kind, known, number)
     if document is None or _failed(document):
-        raise _unknown(owner_id, kind, name, f"{name}:{number}")
+        raise unknown(owner_id, kind, name, f"{name}:{number}")
     return document
 
 
-def _unknown(owner_id: str, kind: str, name: str, shown: str) -> AzureError:
+def is_not_here(owner_id: str, kind: str) -> bool:
+    """Whether Azure has assets there of which this local Azure knows none: the system registry has all kinds."""
+    return owner_id.lower() == registry_uri(curated.REGISTRY).lower() and kind != "environments"
+
+
+def unknown(owner_id: str, kind: str, name: str, shown: str) -> AzureError:
+    """Return the error for an asset that a workspace or registry does not have. `shown` is what was asked for."""
+    if is_not_here(owner_id, kind):  # 404 would say that Azure does not have it
+        return AzureError(
+            400,
+            "UserError",
+            f"{_title(kind)} '{shown}': of the system registry '{curated.REGISTRY}', this local Azure has environments "
+            "only.",
+        )
     advice = curated.advice(name) if kind == "environments" and _may_be_curated(owner_id, name) else ""
     return AzureError(404, "UserError", f"{_title(kind)} '{shown}' was not found in {_place(owner_id)}.{advice}")
 

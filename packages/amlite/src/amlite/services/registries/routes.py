@@ -103,8 +103,10 @@ async def put_container(call: Call) -> web.Response:
 
 async def list_versions(call: Call) -> web.Response:
     """List versions, by default the oldest first. The list is empty for a name that does not exist."""
-    path = assets.path_of(readable_registry(call), kind_of(call), call.parameters["name"])
-    found = call.platform.store.below(path, assets.version_type(kind_of(call)))
+    owner, kind, name = readable_registry(call), kind_of(call), call.parameters["name"]
+    found = call.platform.store.below(assets.path_of(owner, kind, name), assets.version_type(kind))
+    if not found and references.is_not_here(references.registry_uri(owner.body["name"]), kind):
+        raise references.unknown(references.registry_uri(owner.body["name"]), kind, name, name)
     bodies = [doc.body for doc in found if doc.body["properties"]["provisioningState"] != "Failed"]
     return page(call, active(call.query, ordered(call.query, bodies)))
 
@@ -221,7 +223,7 @@ def _container(call: Call) -> Document:
     owner, kind, name = readable_registry(call), kind_of(call), call.parameters["name"]
     document = call.platform.store.get(assets.path_of(owner, kind, name))
     if document is None:
-        raise AzureError(404, "UserError", f"No {kind} named '{name}' was found in registry '{owner.body['name']}'.")
+        raise references.unknown(references.registry_uri(owner.body["name"]), kind, name, name)
     return document
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -137,6 +138,7 @@ class ScheduleKind(Kind):
             if not (key.startswith("inputs.") and key.split(".")[1] in own)
         }
         draft.trees |= {("create_job", *keys): tree for keys, tree in pipeline.trees.items()}
+        draft.inherited += [dataclasses.replace(each, path=pipeline.path) for each in pipeline.outside]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
