@@ -66,7 +66,7 @@ class Catalogue:
 def load_catalogue(
     root: Path | str, settings: CatalogueSettings, also: Mapping[str, tuple[str, Definition]] | None = None
 ) -> Catalogue:
-    """Plan every asset below `root`. The result depends only on the tree and the settings.
+    """Plan every asset below `root`. The result depends only on the tree, the settings and `control_flow.VARIABLE`.
 
     `also` has more assets, which no file defines, as `plan_definitions` takes them.
 

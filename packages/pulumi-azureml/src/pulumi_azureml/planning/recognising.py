@@ -1,4 +1,4 @@
-"""What a YAML file defines: judged by its `$schema`, and without one by its keys.
+"""What a YAML file defines: judged by its `$schema`, and without one that is known by its keys.
 
 `az ml` needs no such rule, because its user says it: `az ml component create`. The names of the schemas are those in
 Microsoft's reference of the CLI (v2) YAML.
@@ -64,7 +64,6 @@ _LEFT: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"serverlessendpoint|marketplacesubscription", "a serverless endpoint", _BY_HAND),
         (r"finetuning.*|distillation.*", "a fine-tuning job", _BY_HAND),
         (r"deploymenttemplate", "a deployment template", _BY_HAND),
-        (r".*component|.*job", "a component or job of a type that cannot be managed", _BY_HAND),
     )
 )
 _AZURE_ML = re.compile(r"azureml|ml\.azure\.com", re.IGNORECASE)
@@ -125,17 +124,23 @@ def recognise(data: Mapping[str, Any]) -> Recognised | None:
 def _recognise(data: Mapping[str, Any]) -> Recognised | None:
     schema = data.get("$schema")
     if isinstance(schema, str) and _AZURE_ML.search(schema):
-        return _by_schema(re.sub(r"(\.schema)?\.json$", "", schema.strip().lower()).rpartition("/")[2], schema.strip())
+        name = re.sub(r"(\.schema)?\.json$", "", schema.strip().lower()).rpartition("/")[2]
+        return _by_schema(name, schema.strip(), data)
     kind = _by_shape(data)
     return Recognised(kind) if kind else None
 
 
-def _by_schema(name: str, schema: str) -> Recognised:
+def _by_schema(name: str, schema: str, data: Mapping[str, Any]) -> Recognised:
     if name in _SCHEMAS:
         return Recognised(_SCHEMAS[name], is_certain=True)
     for pattern, what, why in _LEFT:
         if pattern.fullmatch(name):
             return Recognised(what=what, why=why, is_certain=True)
+    if kind := _by_shape(data):  # `az ml` reads no `$schema`
+        return Recognised(kind)
+    if name.endswith(("component", "job")):
+        what = "a component or job of a type that cannot be managed"
+        return Recognised(what=what, why=_BY_HAND, is_certain=True)
     return Recognised(what=f"'{schema}'", why="its schema is not known here", is_certain=True)
 
 

@@ -139,12 +139,23 @@ def test_the_ending_does_not_matter(project: Project) -> None:
     assert project.versions() == before
 
 
+@pytest.mark.parametrize("schema", ["comandJob", "autoMLForecastingJob", "unheardOf"])
+def test_a_file_with_a_schema_that_is_not_known_is_judged_by_its_keys(project: Project, schema: str) -> None:
+    """`az ml` reads no `$schema`."""
+    text = f"$schema: {SCHEMA.format(schema)}\ncommand: echo\nenvironment: azureml:training\ncompute: azureml:cpu\n"
+    project.write("mlops/job.yml", text)
+    plan = project.load(folders=Folders(files=("mlops/",)))
+    assert plan.left == ()
+    assert plan["pipeline_job", "mlops-job"].definition["command"] == "echo"
+
+
 @pytest.mark.parametrize(
     ("schema", "left"),
     [
         ("amlCompute", ("a compute target", "the platform's configuration has it")),
         ("workspace", ("a workspace", "the platform's configuration has it")),
         ("featureSet", ("a part of a feature store", "this package does not manage it")),
+        ("importJob", ("a component or job of a type that cannot be managed", "this package does not manage it")),
         ("surprise", (f"'{SCHEMA.format('surprise')}'", "its schema is not known here")),
     ],
 )
