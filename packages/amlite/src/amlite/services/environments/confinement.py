@@ -90,11 +90,16 @@ class Confinement:
         temporary = private / f"tmp-{secrets.token_hex(8)}"
         temporary.mkdir(mode=0o700)
         home = Path.home()
-        # Below /tmp, which the program has a folder of its own for, programs stay visible too.
-        programs = [Path(each) for each in environment.get("PATH", "").split(os.pathsep) if each.startswith(_TEMPORARY)]
+        # Where the sockets of this and other amlites are, and of desktops: also those that are made later. /tmp, which
+        # the program has a folder of its own for, hides itself.
+        bases = {Path(_TEMPORARY), *(each for each in private_folder.bases() if not home.is_relative_to(each))}
+        # In all of them, programs stay visible.
+        places = [Path(each) for each in environment.get("PATH", "").split(os.pathsep)]
+        programs = [each for each in places if any(each.is_relative_to(base) for base in bases)]
         inherited = {name: value for name, value in environment.items() if name != "TMPDIR"}
         hidden = [
-            self.state, *others(self.state), private, cache_folder() / "docker",
+            self.state, *others(self.state), private, *sorted(bases - {Path(_TEMPORARY)}),
+            cache_folder() / "docker",
             *(home / each for each in _CREDENTIALS), *_named(), *map(Path, (*_MOUNTED, *_ENGINES)),
         ]  # fmt: skip
         given = Specification(

@@ -110,6 +110,33 @@ def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_pa
     assert attack("id -u") == str(os.geteuid())
 
 
+@pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "TMPDIR"])
+def test_a_job_finds_nothing_where_sockets_of_this_user_are(
+    confined_line: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    """Another amlite may start while the job runs: the socket of its Docker engine was not hidden."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:  # /tmp is hidden anyway
+        monkeypatch.setenv(variable, place)
+        if variable == "TMPDIR":
+            monkeypatch.setattr(tempfile, "tempdir", None)
+            monkeypatch.delenv("XDG_RUNTIME_DIR")
+            (tmp_path / "state" / "run").unlink(missing_ok=True)
+        (Path(place) / "bin").mkdir()
+        monkeypatch.setenv("PATH", f"{place}/bin{os.pathsep}{os.environ['PATH']}")
+        waits = f"echo begun; read; ls {place}; ls -d {place}/bin"
+        with (
+            subprocess.Popen(confined_line(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job,
+            socket.socket(socket.AF_UNIX) as later,
+        ):
+            assert job.stdout is not None
+            assert job.stdout.readline() == "begun\n"
+            (Path(place) / "amlite-other").mkdir()
+            later.bind(f"{place}/amlite-other/engine.sock")
+            said, _ = job.communicate("\n", timeout=60)
+    assert "amlite-other" not in said
+    assert f"{place}/bin" in said
+
+
 @pytest.mark.skipif(not LAYERS, reason="no layers of folders here")
 def test_a_job_changes_its_environment_for_itself_alone(attack: Attack, tmp_path: Path) -> None:
     """`pip install` in a command is in many samples, and works in a container."""
