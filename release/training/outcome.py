@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from release.jobs.records import Job
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+# What `register` writes to a model: the pipeline job that trained it.
+_JOB_TAG = "pipeline_job"
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 GATE = tuple(path.partition("/")[0] for path in (DECISION, REGISTRATION))
 NO_GATE = (
     f"no pipeline of the project has a gate. Add the outputs `{'` and `'.join(GATE)}` to the pipeline that trains a "
@@ -56,22 +60,32 @@ def gated(ml: MLClient, pipeline: str, job: Any, ended: EndedJob) -> Training:
     """Return the outcome of a job whose pipeline has a gate.
 
     Raises:
-        ReleaseError: The job has no decision or no registration, or one of them is incomplete.
+        ReleaseError: The job has no decision or no registration, one of them is incomplete, or they contradict.
     """
     decision, registration = read_decision(ml, job.name), _registration(ml, job.name)
     missing = [key for key in ("registered", "name", "reason") if key not in registration]
     if missing:
         raise ReleaseError(f"{REGISTRATION} of job {job.name} has no {', '.join(missing)}")
-    registered = bool(registration["registered"])
+    registered, name = registration["registered"], str(registration["name"])
+    if not isinstance(registered, bool):
+        raise ReleaseError(f"{REGISTRATION} of job {job.name}: registered must be true or false, not {registered!r}")
+    if not _NAME.fullmatch(name):
+        raise ReleaseError(f"{REGISTRATION} of job {job.name}: no model can have the name {name!r}")
     if registered and not registration.get("version"):
         raise ReleaseError(f"{REGISTRATION} of job {job.name} says that a model is registered, but has no version")
+    if registered and not (decision.accepted and decision.model == name):
+        decided = "accepted" if decision.accepted else "refused"
+        raise ReleaseError(
+            f"job {job.name} registered model {name}, and its gate {decided} model {decision.model}",
+            fix="let the pipeline register the model of the decision, if its deploy_flag is 1: see docs/gate.md",
+        )
     return Training(
         pipeline=pipeline,
         job=job.name,
         studio_url=job.studio_url,
         steps=ended.steps,
         registered=registered,
-        model=str(registration["name"]),
+        model=name,
         version=str(registration["version"]) if registered else None,
         reason=str(registration["reason"]),
         metrics={name: math.nan if value is None else value for name, value in decision.metrics.items()},
@@ -120,7 +134,10 @@ def untrained() -> dict[str, Any]:
 
 
 def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return (name, version) of the latest version of the model that a pipeline trains, or None if there is none."""
+    """Return (name, version) of the latest version of the model that a pipeline trains.
+
+    None: there is none, or no job says that its gate accepted it. Somebody may have registered it by hand.
+    """
     from azure.ai.ml.exceptions import ValidationException
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -129,9 +146,14 @@ def registered(ml: MLClient, pipeline: Mapping[str, Any]) -> tuple[str, str] | N
         return None
     try:
         model = ml.models.get(name, label="latest")
+        job = (model.tags or {}).get(_JOB_TAG)
+        found = gated(ml, "", ml.jobs.get(job), EndedJob("Completed", ())) if job else None
     except (ResourceNotFoundError, ValidationException):  # the client raises the latter if all versions are archived
         return None
-    return name, str(model.version)
+    except ReleaseError:  # no gate
+        return None
+    version = str(model.version)
+    return (name, version) if found is not None and (found.model, found.version) == (name, version) else None
 
 
 def model_of(pipeline: Mapping[str, Any]) -> str | None:

@@ -136,6 +136,8 @@ def test_a_job_that_fails_without_a_step_says_so(watch: Watch) -> None:
         ({}, r"completed without decision/decision\.json\n  fix: add the output `decision` of"),
         ({"registration": {"registered": True}}, r"registration\.json of job job-1 has no name, reason"),
         ({"registration": {"registered": True, "name": "m", "reason": "r"}}, "is registered, but has no version"),
+        ({"registration": {"registered": "false", "name": "m", "reason": "r"}}, "must be true or false, not 'false'"),
+        ({"registration": {"registered": True, "name": "m\nCloses #1", "reason": "r"}}, "no model can have the name"),
     ],
 )
 def test_a_job_without_the_gates_results_is_an_error(files: dict[str, Any], message: str, watch: Watch) -> None:
@@ -143,6 +145,46 @@ def test_a_job_without_the_gates_results_is_an_error(files: dict[str, Any], mess
     found = {"decision": ("decision.json", DECISION), **written} if files else {}
     with pytest.raises(ReleaseError, match=message):
         watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"deploy_flag": 0}, "job job-1 registered model flight-delay, and its gate refused model flight-delay"),
+        ({"model": "other"}, "job job-1 registered model flight-delay, and its gate accepted model other"),
+    ],
+)
+def test_no_model_is_promoted_that_its_gate_did_not_accept(changed: dict[str, Any], message: str, watch: Watch) -> None:
+    """A pipeline can register a model whatever its gate decides."""
+    found = outputs(True, "3", "registered")
+    found["decision"] = ("decision.json", DECISION | changed)
+    with pytest.raises(ReleaseError, match=message):
+        watch(FakeJobs("Completed", {"prep": ["Completed"]}, found))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("tags", "version", "flag", "expected"),
+    [
+        ({"pipeline_job": "job-1"}, "3", 1, ("flight-delay", "3")),
+        ({"pipeline_job": "job-1"}, "4", 1, None),
+        ({"pipeline_job": "job-1"}, "3", 0, None),
+        ({}, "3", 1, None),
+    ],
+    ids=["gated", "other version", "refused", "by hand"],
+)
+def test_an_update_promotes_no_model_that_somebody_registered_by_hand(
+    tags: dict[str, str], version: str, flag: int, expected: tuple[str, str] | None
+) -> None:
+    """`release up` took the latest version, and said that it had passed the gate."""
+    found = outputs(True, "3", "registered")
+    found["decision"] = ("decision.json", DECISION | {"deploy_flag": flag})
+    fake = FakeJobs("Completed", {"prep": ["Completed"]}, found)
+    named = SimpleNamespace(get=lambda _name: JOB, download=fake.download)
+    models = SimpleNamespace(get=lambda _name, label: SimpleNamespace(version=version, tags=tags))
+    ml: Any = SimpleNamespace(jobs=named, models=models)
+    assert outcome.registered(ml, {"inputs": {"model_name": "flight-delay"}}) == expected
 
 
 def test_a_metric_that_was_not_computed_is_shown_and_is_valid_json(watch: Watch) -> None:
