@@ -55,7 +55,7 @@ def regenerate(platform: Platform, endpoint: Json, request: Json) -> None:
 def token(platform: Platform, endpoint: Json) -> Json:
     """Issue a token for an endpoint in mode AMLToken; times in seconds since the epoch."""
     _require_mode(endpoint, "AMLToken")
-    nobody = Principal(endpoint["id"].lower(), "")
+    nobody = Principal(_audience(endpoint), _generation(endpoint))
     now = int(time.time())
     return {
         "accessToken": tokens(platform).issue(nobody, _audience(endpoint), _TOKEN_SECONDS),
@@ -77,7 +77,8 @@ def check(platform: Platform, endpoint: Json, shown: str | None) -> None:
                 raise AzureError(401, "Unauthorized", "The key is not one of this endpoint's.")
         case "AMLToken":
             claims = tokens(platform).check(shown, frozenset({_audience(endpoint)}))
-            if claims["oid"] != _audience(endpoint):  # Entra ID issued it, to anybody who asks for this audience
+            # Entra ID issues tokens for this audience to anybody, and an earlier endpoint had the same id.
+            if (claims["oid"], claims["appid"]) != (_audience(endpoint), _generation(endpoint)):
                 raise AzureError(401, "Unauthorized", "The token is not one that this endpoint issued.")
         case _:
             principal = tokens(platform).principal_of(shown, frozenset({AUDIENCE}))
@@ -101,6 +102,10 @@ def _require_mode(endpoint: Json, mode: str) -> None:
 
 def _audience(endpoint: Json) -> str:
     return str(endpoint["id"]).lower()
+
+
+def _generation(endpoint: Json) -> str:
+    return str(endpoint["systemData"]["createdAt"])
 
 
 def _new() -> str:

@@ -9,7 +9,12 @@ from amlite.core.platform import Platform
 from amlite.services.entra.tokens import tokens
 from amlite.services.serving import keys
 
-ENDPOINT: dict[str, Any] = {"id": "/e/one", "name": "one", "properties": {"authMode": "AMLToken"}}
+ENDPOINT: dict[str, Any] = {
+    "id": "/e/one",
+    "name": "one",
+    "properties": {"authMode": "AMLToken"},
+    "systemData": {"createdAt": "2026-11-30T06:00:00.0000000Z"},
+}
 
 
 def test_a_token_opens_its_own_endpoint_until_it_expires(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +43,14 @@ def test_a_token_for_the_endpoints_id_that_it_did_not_issue_opens_nothing(platfo
     with pytest.raises(AzureError, match="not one that this endpoint issued") as raised:
         keys.check(platform, ENDPOINT, tokens(platform).issue(principal, ENDPOINT["id"]))
     assert raised.value.status == 401
+
+
+@pytest.mark.attack
+def test_a_token_of_an_endpoint_that_was_deleted_does_not_open_the_next_one_of_its_name(platform: Platform) -> None:
+    issued = keys.token(platform, ENDPOINT)["accessToken"]
+    again = {**ENDPOINT, "systemData": {"createdAt": "2026-11-30T07:00:00.0000000Z"}}
+    with pytest.raises(AzureError, match="not one that this endpoint issued"):
+        keys.check(platform, again, issued)
 
 
 @pytest.mark.attack
