@@ -41,10 +41,14 @@ class JobStep:
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A pipeline job that has ended: its status, and its steps in the order in which they started."""
+    """A job that has ended: its status, its steps in the order in which they started, and its name.
+
+    Only a pipeline has steps.
+    """
 
     status: str
     steps: tuple[JobStep, ...]
+    job: str = ""
 
     @property
     def cause(self) -> JobStep | None:
@@ -111,17 +115,22 @@ def follow_job(
         JobStep(name, seen.job[name], seen.status[name], seen.ended.get(name, time.monotonic()) - began)
         for name, began in seen.began.items()
     )
-    return EndedJob(status, tuple(steps))
+    return EndedJob(status, tuple(steps), job)
 
 
 def failure_text(ml: MLClient, ended: EndedJob) -> str:
     """Return the step that ended a job, Azure's reason and the end of its log, as the rest of `job … ended as …`.
 
-    If the step is a pipeline itself, this is about the step in it that ended it. Empty if there is no such step.
+    If the step is a pipeline itself, this is about the step in it that ended it. A job without steps has a reason and a
+    log of its own. Empty if no step ended the job.
     """
     step = ended.cause
-    if step is None:
+    if step is None and (ended.steps or not ended.job):
         return ""
+    if step is None:
+        reason, log = _reason(ml, ended.job), job_log(ml, ended.job, _LOG_LINES)
+        told = f": {reason.rstrip('.')}" if reason else ""
+        return f"{told}. Last lines of its log:\n{log}" if log else told
     name, job, status = step.name, step.job, step.status
     while (inner := _ending_child(ml, job)) is not None:
         name, job, status = f"{name}/{inner.display_name or inner.name}", inner.name, status_of(inner)

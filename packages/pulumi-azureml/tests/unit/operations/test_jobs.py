@@ -112,6 +112,9 @@ def test_a_step_that_exceeds_its_time_is_named_and_one_that_another_failure_canc
     assert jobs.failure_text(ml, EndedJob("Failed", (late,))) == ": step 'train' was canceled (reason of a)"
     assert jobs.failure_text(ml, EndedJob("Failed", (late, failed))) == ": step 'test' failed (reason of b)"
     assert jobs.failure_text(ml, EndedJob("Canceled", (late,))) == ""
+    assert jobs.failure_text(ml, EndedJob("Failed", (), "c")) == ": reason of c"
+    monkeypatch.setattr(jobs, "job_log", lambda *_: "log")
+    assert jobs.failure_text(ml, EndedJob("Failed", (), "c")) == ": reason of c. Last lines of its log:\nlog"
     causes = [EndedJob(status, steps).cause for status, steps in (("Failed", (late, failed)), ("Failed", (late,)))]
     assert causes == [failed, late]
 
