@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -87,10 +88,26 @@ def write(ml: MLClient, root: Path, found: Found) -> list[str]:
                 _create(root, f"{folder}/{path}", content, written)
         for path, text in found.files.items():
             _create(root, path, text.encode(), written)
-    except (AzureError, OSError, ReleaseError) as error:
+    except BaseException as error:
         _delete(root, written)
+        if not isinstance(error, AzureError | OSError | ReleaseError):
+            raise
         raise ReleaseError(f"{found.kind} '{found.name}' cannot be written: {error}") from error
     return written
+
+
+@contextmanager
+def undone_after_an_error(root: Path) -> Iterator[dict[str, Found]]:
+    """Give a place for the files that are written, by path. After an error or an interruption, they are deleted again.
+
+    An existing file prevents another adoption, which would not say what its asset needs.
+    """
+    written: dict[str, Found] = {}
+    try:
+        yield written
+    except BaseException:
+        _delete(root, written)
+        raise
 
 
 def settle(root: Path, written: Mapping[str, Found]) -> list[Found]:
@@ -141,6 +158,8 @@ def _delete(root: Path, paths: Iterable[str]) -> None:
     for path in paths:
         (root / path).unlink(missing_ok=True)
         for folder in (root / path).relative_to(root).parents[:-1]:
+            if not (root / folder).exists():
+                continue
             if any((root / folder).iterdir()):
                 break
             (root / folder).rmdir()

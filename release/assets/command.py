@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from infra import NAMESPACE
 from pulumi_azureml.operations import Workspace, connect
 from pulumi_azureml.planning import ENDPOINTS
 from release.assets import adoption
+from release.assets.definitions import Found
 from release.assets.sharing import KINDS, RegistrySharing
 from release.errors import ReleaseError
 from release.project import program_folder
@@ -81,27 +80,28 @@ def adopt(
         outputs = PulumiStack(stack).deployed()
         ml, endpoints = client(outputs), {name: each.name for name, each in outputs.endpoints.items()}
     described = False
-    written: dict[str, Any] = {}
-    for found in adoption.survey(ml, program_folder(), kind, names, endpoints):
-        what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
-        if found.reason:
-            console.print(f"  - {what}: {found.reason}", highlight=False)
-            continue
-        paths = [*found.files, *(f"{each}/" for each in found.folders)]
-        described = True
-        if not dry_run:
-            written |= dict.fromkeys(adoption.write(ml, program_folder(), found), found)
-        note = f" ({found.note})" if found.note else ""
-        console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False)
-        if dry_run:
-            for path, text in found.files.items():
-                console.print(f"\n# {path}\n{text}", highlight=False)
+    refusals: list[Found] = []
+    with adoption.undone_after_an_error(program_folder()) as written:
+        for found in adoption.survey(ml, program_folder(), kind, names, endpoints):
+            what = f"{found.kind} {found.name}{f' version {found.version}' if found.version else ''}"
+            if found.reason:
+                console.print(f"  - {what}: {found.reason}", highlight=False)
+                continue
+            paths = [*found.files, *(f"{each}/" for each in found.folders)]
+            described = True
+            if not dry_run:
+                written.update(dict.fromkeys(adoption.write(ml, program_folder(), found), found))
+            note = f" ({found.note})" if found.note else ""
+            console.print(f"  + {what}: {', '.join(paths)}{note}", highlight=False)
+            if dry_run:
+                for path, text in found.files.items():
+                    console.print(f"\n# {path}\n{text}", highlight=False)
+        if written:
+            refusals = adoption.settle(program_folder(), written)
     if not described:
         console.print("There is nothing to adopt.")
+    if not written:
         return
-    if dry_run:
-        return
-    refusals = adoption.settle(program_folder(), written)
     for refused in refusals:
         console.print(f"  - {refused.kind} {refused.name}: files deleted again: {refused.reason}", highlight=False)
     left = {(each.kind, each.name) for each in written.values()} - {(each.kind, each.name) for each in refusals}

@@ -44,6 +44,34 @@ def test_problems_of_the_projects_own_files_are_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "ml/good/component.yml").exists()
 
 
+def adopt(files: dict[str, Found], root: Path, found: Found, error: BaseException) -> None:
+    files.update(written(root, found))
+    assert (root / "ml/good/notes.txt").exists()
+    raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), HttpResponseError("gone"), ReleaseError("full")])
+def test_an_adoption_that_ends_in_the_middle_leaves_no_file(error: BaseException, tmp_path: Path) -> None:
+    """The next one would not write it again, and would not say what an endpoint needs to keep its name."""
+    (tmp_path / "ml").mkdir()
+    (tmp_path / "ml/mine.txt").touch()
+    good = Found("component", "good", "1", {"ml/good/component.yml": GOOD, "ml/good/notes.txt": "x"})
+    with pytest.raises(type(error)), adoption.undone_after_an_error(tmp_path) as files:
+        adopt(files, tmp_path, good, error)
+    assert [each.name for each in tmp_path.rglob("*")] == ["ml", "mine.txt"]
+
+
+def test_an_interrupted_download_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> Iterator[tuple[str, bytes]]:
+        yield "one.csv", b"1"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adoption, "_download", stop)
+    with pytest.raises(KeyboardInterrupt):
+        adoption.write(NO_CLIENT, tmp_path, Found("data", "days", "1", folders={"ml/days": "azureml://days"}))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_shared_assets_of_the_project_are_in_nobodys_way(tmp_path: Path) -> None:
     (tmp_path / "ml/shared/tools").mkdir(parents=True)
     (tmp_path / "ml/shared/tools/environment.yml").write_text("name: tools\nversion: '1'\nimage: python:3.11\n")
