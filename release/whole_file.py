@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def replace(path: Path, text: str) -> None:
             path.write_text(text, "utf-8")
             return
         path = path.resolve()
-        new = path.with_name(f".{path.name}.new")
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
+        new.unlink(missing_ok=True)  # a link, which would be written through
         try:
             new.write_text(text, "utf-8")
             if path.exists():

@@ -54,6 +54,17 @@ def test_a_written_file_keeps_its_mode_and_its_link(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_no_other_file_is_written_through_a_link_beside_it(tmp_path: Path) -> None:
+    """A link in the repository had the name under which the new file was written."""
+    (tmp_path / "mine").write_text("mine")
+    for name in (".dev.json.new", f".dev.json.{os.getpid()}.new"):
+        (tmp_path / name).symlink_to("mine")
+    json_file.write(tmp_path / "dev.json", "{}")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "dev.json").is_symlink()
+    assert (tmp_path / "dev.json").read_text() == "{}\n"
+
+
 @pytest.mark.usefixtures("full")
 def test_a_result_that_cannot_be_written_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="No space left on device"):
