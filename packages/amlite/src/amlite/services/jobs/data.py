@@ -148,14 +148,14 @@ def _require_registry(platform: Platform, workspace_id: str, registry: Document,
 async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None) -> Path:
     """Download a data input and return its file or folder, which is read-only.
 
-    Asset versions and job outputs never change, so they are downloaded once and cached in `state/cache`.
+    Asset versions and job outputs are downloaded once and cached in `state/cache`.
     Raises DataAccessError.
     """
     uri, kind = str(given["uri"]), str(given["jobInputType"])
     try:
         source = references.location(platform, job.workspace_id, uri, "models" if "model" in kind else "data")
         await require(platform, job.workspace_id, source, who, "read")
-        folder = await kept(platform, source, f"{uri} {source.url}") if _fixed(uri) else None
+        folder = await kept(platform, source) if _fixed(uri) else None
         if folder is None:
             folder = job.folder(platform) / "inputs" / hashlib.sha256(uri.encode()).hexdigest()[:16]
             await blobs.download_tree(platform, source, folder)
@@ -165,9 +165,14 @@ async def fetch(platform: Platform, job: Job, given: Json, who: Principal | None
     return single if kind == "uri_file" and single.is_file() else folder
 
 
-async def kept(platform: Platform, source: BlobPath, key: str) -> Path:
-    """Return a folder with the files at or below `source`, downloaded on the first request for `key`; AzureError."""
-    folder = platform.state / "cache" / "data" / hashlib.sha256(key.encode()).hexdigest()[:32]
+async def kept(platform: Platform, source: BlobPath) -> Path:
+    """Return a folder with the files at or below `source`, which are downloaded once, and again if they change.
+
+    Another workspace, or a version of the same name, may put other files where some were. Raises AzureError.
+    """
+    found = [(entry.name, entry.etag) for entry in await blobs.entries(platform, source)]
+    key = hashlib.sha256(f"{source.url} {found}".encode()).hexdigest()[:32]
+    folder = platform.state / "cache" / "data" / key
     async with platform.part(_Fetching).locks.setdefault(folder, asyncio.Lock()):
         if folder.is_dir():
             return folder
@@ -189,7 +194,7 @@ async def copy_code(platform: Platform, job: Job, who: Principal | None, target:
     try:
         source = references.location(platform, job.workspace_id, code_id, "codes")
         await require(platform, job.workspace_id, source, who, "read")
-        folder = await kept(platform, source, source.url)
+        folder = await kept(platform, source)
     except AzureError as error:
         raise DataAccessError(f"the code snapshot: {error.code}: {error.message}") from error
     await asyncio.to_thread(contained.copy, folder, target, folder)

@@ -18,6 +18,7 @@ from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
 from amlite.core.processes import Child, Children, free_port
 from amlite.core.store import Store
+from amlite.services.jobs import data
 from amlite.services.storage import accounts, azurite, blobs, delegation
 from amlite.services.storage.blobs import BlobPath
 from amlite.services.storage.types import KEYS_TYPE
@@ -276,3 +277,14 @@ async def test_a_limit_that_is_no_number_is_refused_by_name(
     monkeypatch.setenv("AMLITE_OUTPUT_GB", "10 GB")
     with pytest.raises(AzureError, match="AMLITE_OUTPUT_GB must be a whole number of GB, not '10 GB'"):
         await blobs.upload_tree(platform, tmp_path, BlobPath("account", "limit", "folder"))
+
+
+async def test_what_jobs_share_is_downloaded_again_if_it_changed(platform: Platform) -> None:
+    """A version that was deleted and registered again has the address of the first one."""
+    snapshot = BlobPath("account", "codes", "snapshot")
+    await blobs.write(platform, snapshot / "main.py", b"first")
+    first = await data.kept(platform, snapshot)
+    assert await data.kept(platform, snapshot) == first
+    await blobs.write(platform, snapshot / "main.py", b"other")
+    assert (await data.kept(platform, snapshot) / "main.py").read_bytes() == b"other"
+    assert (first / "main.py").read_bytes() == b"first", "a job that runs has it still"
