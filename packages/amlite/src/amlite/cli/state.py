@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import click
 
 from amlite.cli.connection import ask, end_all, running
-from amlite.core import private_folder, runtime
+from amlite.core import disk, private_folder, runtime
 from amlite.core.processes import reap, tail
 from amlite.pulumi import plugins
 
@@ -87,7 +86,7 @@ def _delete(state: Path) -> None:
         private_folder.remove(state)
         for each in state.iterdir():
             if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each, ignore_errors=True)
+                disk.delete(each)
             elif each != lock:
                 each.unlink(missing_ok=True)
         if left := sorted(path.name for path in state.iterdir() if path != lock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -31,6 +32,19 @@ _SQLITE = {sqlite3.SQLITE_FULL: _FULL, sqlite3.SQLITE_READONLY: _READ_ONLY, sqli
 def is_own(path: Path) -> bool:
     """Whether a file or folder belongs to this user."""
     return path.stat().st_uid == os.geteuid()
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder, if it is there, with what a program has closed to its own user. What cannot be deleted stays."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir() and not folder.is_symlink():
+        with contextlib.suppress(OSError):  # another amlite deletes it too
+            folder.chmod(0o700)
+            for parent, names, _ in os.walk(folder):
+                for path in (Path(parent, name) for name in names):
+                    if not path.is_symlink():
+                        path.chmod(0o700)  # before the walk enters it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def problem(state: Path, error: BaseException | None) -> str | None:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from amlite.core import disk
 
 _LINK = "run"
 _OWNER = "owner.json"
@@ -110,7 +111,7 @@ def delete(folder: Path) -> None:
     for mounted in mounted_below(folder):
         subprocess.run(["umount", "--lazy", mounted], check=False, capture_output=True)
     if not mounted_below(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.delete(folder)
 
 
 def mounted_below(*folders: Path) -> list[Path]:

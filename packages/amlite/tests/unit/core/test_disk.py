@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +29,26 @@ def test_an_error_of_the_disk_names_the_folder_and_the_cure(number: int, said: s
     outer = RuntimeError("a write failed")
     outer.__cause__ = OSError(number, os.strerror(number))
     assert str(disk.problem(Path("/state"), outer)).startswith(f"amlite cannot write to /state: {said}")
+
+
+@pytest.mark.attack
+def test_what_a_program_has_closed_to_its_user_is_deleted() -> None:
+    """Root may open everything. Therefore, another user deletes it here if this is root."""
+    with tempfile.TemporaryDirectory() as base:
+        folder, kept = Path(base, "job"), Path(base, "kept")
+        Path(base).chmod(0o777)
+        if not (child := os.fork()):
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            (folder / "a" / "b").mkdir(parents=True)
+            (folder / "a" / "b" / "file").touch()
+            kept.mkdir(mode=0o500)
+            (folder / "a" / "link").symlink_to(kept)
+            (folder / "a" / "b").chmod(0)
+            (folder / "a").chmod(0o400)
+            disk.delete(folder)
+            os._exit(2 * folder.exists() + (kept.stat().st_mode & 0o777 != 0o500))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_database_that_cannot_grow_is_a_full_disk(tmp_path: Path) -> None:

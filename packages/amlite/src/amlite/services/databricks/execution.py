@@ -10,13 +10,12 @@ import asyncio
 import itertools
 import math
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from amlite.core import contained
+from amlite.core import contained, disk
 from amlite.core.clock import LateError
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -154,7 +153,7 @@ async def _run(platform: Platform, workspace: Document, run: Json) -> None:
         platform.part(Running).tasks.pop(run["run_id"], None)
         if platform.store.get(workspace.id) is not None:
             jobs.put_run(platform, workspace, run)
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(disk.delete, folder)
 
 
 async def _all(platform: Platform, workspace: Document, run: Json, tasks: list[Json], folder: Path) -> str:
@@ -196,7 +195,7 @@ async def _attempts(
             jobs.set_state(platform, task, "TERMINATED", "FAILED", _FAILED, "RUN_EXECUTION_ERROR")
         finally:
             kept = {"logs": log.text().rstrip("\n"), "logs_truncated": log.truncated, **output}
-            await asyncio.to_thread(shutil.rmtree, work.folder, ignore_errors=True)
+            await asyncio.to_thread(disk.delete, work.folder)
             if platform.store.get(workspace.id) is not None:
                 jobs.put_output(platform, workspace, task, kept)
     return False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 
+from amlite.core import disk
 from amlite.core.platform import Platform
 from amlite.core.resource_id import ResourceId
 from amlite.core.wire import Json
@@ -50,7 +50,7 @@ async def delete(platform: Platform, arguments: Json) -> None:
         return
     job = Job(found.id, found.body)
     for each in (*documents.descendants(platform, job), job):
-        await asyncio.to_thread(shutil.rmtree, each.folder(platform), ignore_errors=True)
+        await asyncio.to_thread(disk.delete, each.folder(platform))
         documents.remove(platform, each)
 
 
@@ -65,4 +65,4 @@ async def forget(platform: Platform, workspace_id: ResourceId) -> None:
     await server.remove(platform, workspace.body)
     tracking.forget(platform, workspace.body)
     folder = documents.folder(platform, workspace.id, "any").parent
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(disk.delete, folder)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 
 import yaml
 
+from amlite.core import disk
 from amlite.core.platform import Platform
 from amlite.core.wire import Json
 from amlite.services.jobs import controls, data, documents, graph, plan, steps
@@ -151,4 +151,4 @@ async def _collect(platform: Platform, job: Job, output: str, iterations: list[J
 async def _tidy(platform: Platform, job: Job) -> None:
     """Remove the local copies of the iterations' outputs."""
     for child in documents.children(platform, again(platform, job)):
-        await asyncio.to_thread(shutil.rmtree, child.folder(platform) / "outputs", ignore_errors=True)
+        await asyncio.to_thread(disk.delete, child.folder(platform) / "outputs")

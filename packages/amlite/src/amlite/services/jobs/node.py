@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amlite.core import disk
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.processes import free_port, tail
@@ -47,7 +47,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
     work = folder / "wd"
     kept = artifacts(platform, job)
     if folder.exists():  # of an attempt that a restart ended; a job writes each artifact once
-        await asyncio.to_thread(shutil.rmtree, folder)
+        await asyncio.to_thread(disk.delete, folder)
         await blobs.delete_tree(platform, kept)
     for name in KEPT_FOLDERS:
         (work / name).mkdir(parents=True)
@@ -94,7 +94,7 @@ async def _on_a_node(platform: Platform, job: Job, produced: Produced) -> None:
             data.register(platform, job, name)
     finally:
         for part in (work, folder / "inputs"):
-            await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
+            await asyncio.to_thread(disk.delete, part)
 
 
 async def _hand_over(platform: Platform, job: Job, written: Sequence[str], code: int, produced: Produced) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import shutil
 from collections.abc import Mapping
 
+from amlite.core import disk
 from amlite.core.platform import Platform
 from amlite.services.jobs import controls, documents
 from amlite.services.jobs.documents import LEFT_OUT, Job, change
@@ -45,7 +45,7 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
     ended = {name: again(platform, child) for name, child in children.items()}
     failed = {name: child for name, child in ended.items() if child.status == "Failed"}
     for child in children.values():
-        await asyncio.to_thread(shutil.rmtree, child.folder(platform) / "outputs", ignore_errors=True)
+        await asyncio.to_thread(disk.delete, child.folder(platform) / "outputs")
     if failed:
         raise _pipeline_failure(failed)
     canceled = [name for name, child in ended.items() if child.status == "Canceled" and not child.run.get("bypassed")]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from amlite.core import contained
+from amlite.core import contained, disk
 from amlite.core.access import Principal
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
@@ -117,7 +116,7 @@ class Launch:
     async def discard(self, platform: Platform) -> None:
         """Delete the files of a server that has ended, and let it sign in no more."""
         identities.forget(platform, self.name)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(disk.delete, Path(self.folder))
 
     def json(self) -> Json:
         """Return the launch as JSON, for `stored`."""
@@ -183,7 +182,7 @@ async def gather(platform: Platform, endpoint: Json, deployment: Json, log: Call
             model = str(root)
             mlflow = None if code or image else str(root / source.name)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.delete(folder)
         raise
     return Launch(
         name=name,
