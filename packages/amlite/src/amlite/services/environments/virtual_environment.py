@@ -15,7 +15,7 @@ from amlite.core.locking import locked
 from amlite.core.platform import Platform
 from amlite.core.processes import OWNER_VARIABLE
 from amlite.core.programs import run
-from amlite.services.environments import confinement, interpreters
+from amlite.services.environments import confinement, interpreters, keeping
 from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.errors import UnusableEnvironment
 from amlite.services.environments.packages import Packages
@@ -35,11 +35,12 @@ async def ensure(platform: Platform, packages: Packages, log: Log) -> Path:
     interrupted build leaves nothing that a later one would take for whole.
     """
     folder = cache_folder() / packages.digest
-    if _is_whole(folder):
+    if keeping.use(folder):
         return folder
     waiting = "waiting for the same environment, which is being built elsewhere"
-    async with locked(folder.with_suffix(".lock"), lambda: log(waiting)):
-        if not _is_whole(folder):
+    async with locked(keeping.lock_of(folder), lambda: log(waiting)):
+        if not keeping.is_whole(folder):
+            await asyncio.to_thread(keeping.trim, cache_folder())
             await _build(platform, packages, folder, log)
     return folder
 
@@ -47,11 +48,6 @@ async def ensure(platform: Platform, packages: Packages, log: Log) -> Path:
 def cache_folder() -> Path:
     """Return where virtual environments are kept."""
     return runtime.cache_folder() / "environments"
-
-
-def _is_whole(folder: Path) -> bool:
-    # The interpreter is a link: it may have gone with the Python it was made from.
-    return (folder / "bin" / "python").exists()
 
 
 async def _build(platform: Platform, packages: Packages, folder: Path, log: Log) -> None:

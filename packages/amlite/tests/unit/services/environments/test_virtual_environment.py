@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from amlite.core.platform import Platform
-from amlite.services.environments import UnusableEnvironment, virtual_environment
+from amlite.services.environments import UnusableEnvironment, keeping, virtual_environment
 from amlite.services.environments.confinement import Confinement
 from amlite.services.environments.packages import Packages
 from amlite.services.environments.processes import VirtualEnvironment
@@ -54,6 +59,59 @@ def commit(folder: Path) -> None:
     """Make a folder a repository of git with one commit."""
     for command in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a")):
         subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return the folder of an environment that was used 40 days ago."""
+    folder = tmp_path / "0123"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch()
+    keeping.lock_of(folder).touch()
+    os.utime(keeping.lock_of(folder), (time.time() - 40 * 86400,) * 2)
+    return folder
+
+
+def test_an_environment_that_was_not_used_for_a_month_is_deleted(old: Path) -> None:
+    keeping.trim(old.parent)
+    assert not old.exists()
+    assert not keeping.use(old)
+
+
+def test_an_environment_that_is_used_stays(old: Path) -> None:
+    assert keeping.use(old)
+    keeping.trim(old.parent)
+    assert old.exists()
+
+
+def test_an_environment_that_a_program_runs_in_stays(old: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], env={"PATH": os.defpath, "VIRTUAL_ENV": str(old)}) as program:
+        keeping.trim(old.parent)
+        program.kill()
+    assert old.exists()
+
+
+def test_an_environment_that_is_being_built_stays(old: Path) -> None:
+    with keeping.lock_of(old).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        keeping.trim(old.parent)
+        assert not keeping.use(old)
+    assert old.exists()
+
+
+@pytest.mark.parametrize(("free", "stays"), [(1 << 30, False), (1 << 40, True)])
+def test_a_disk_without_space_keeps_what_was_used_on_the_last_day(
+    old: Path, monkeypatch: pytest.MonkeyPatch, free: int, stays: bool
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    today = old.with_name("4567")
+    old.rename(today)
+    assert keeping.use(today)
+    today.rename(old)
+    os.utime(keeping.lock_of(old), (time.time() - 2 * 86400,) * 2)
+    shutil.copytree(old, today)
+    keeping.trim(old.parent)
+    assert (old.exists(), today.exists()) == (stays, True)
 
 
 async def test_an_environment_has_its_packages_and_python(platform: Platform, tmp_path: Path) -> None:
