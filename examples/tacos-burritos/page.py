@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import secrets
 import threading
 import webbrowser
 from pathlib import Path
@@ -35,11 +36,12 @@ def main(port: int, opens: bool, stack: str) -> None:
     """Serve the page until you press Ctrl-C."""
     outputs = PulumiStack(stack).deployed()
     endpoint = Endpoint.of(outputs, ENDPOINT)
+    place = f"/{secrets.token_urlsafe(16)}/"  # other users of the machine reach the port, too
     try:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler(endpoint))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler(endpoint, place))
     except OSError as error:
         raise ReleaseError(f"port {port} cannot be used: {error.strerror}", fix="choose another with --port") from error
-    address = f"http://127.0.0.1:{server.server_address[1]}/"
+    address = f"http://127.0.0.1:{server.server_address[1]}{place}"
     click.echo(f"{address}  (Ctrl-C ends it)")
     if opens:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
@@ -50,12 +52,12 @@ def main(port: int, opens: bool, stack: str) -> None:
             click.echo()
 
 
-def handler(endpoint: Endpoint) -> type[http.server.BaseHTTPRequestHandler]:
-    """Return the handler of requests: the page, and a picture for the endpoint."""
+def handler(endpoint: Endpoint, place: str) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return the handler of requests below a secret path: the page, and a picture for the endpoint."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == "/"
+            found = self.path == place
             self._send(200 if found else 404, "text/html; charset=utf-8", PAGE.read_bytes() if found else b"")
 
         def do_POST(self) -> None:
@@ -64,7 +66,7 @@ def handler(endpoint: Endpoint) -> type[http.server.BaseHTTPRequestHandler]:
             # A page of another site could send pictures too, but a browser tells where a request comes from, and which
             # name led here: the DNS of that site may say that it is this machine.
             here = self.headers.get("Host", "").rpartition(":")[0] in _NAMES
-            if not here or self.path != "/score" or self.headers.get("Sec-Fetch-Site", _OWN) != _OWN:
+            if not here or self.path != f"{place}score" or self.headers.get("Sec-Fetch-Site", _OWN) != _OWN:
                 self._answer(403, {"error": "only this page may ask"})
             elif size > MOST_BYTES:
                 self._answer(413, {"error": f"the picture is larger than {MOST_BYTES >> 20} MB"})

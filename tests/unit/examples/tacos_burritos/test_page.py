@@ -31,7 +31,7 @@ def asked() -> Asked:
 
 @pytest.fixture
 def server(asked: Any) -> Iterator[tuple[str, int]]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), page.handler(asked)) as made:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), page.handler(asked, "/secret/")) as made:
         thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield "127.0.0.1", made.server_address[1]
@@ -39,9 +39,9 @@ def server(asked: Any) -> Iterator[tuple[str, int]]:
         thread.join()
 
 
-def post(server: tuple[str, int], **headers: str) -> int:
+def post(server: tuple[str, int], path: str = "/secret/score", **headers: str) -> int:
     connection = http.client.HTTPConnection(*server, timeout=10)
-    connection.request("POST", "/score", b"png", {name.replace("_", "-"): value for name, value in headers.items()})
+    connection.request("POST", path, b"png", {name.replace("_", "-"): value for name, value in headers.items()})
     status = connection.getresponse().status
     connection.close()
     return status
@@ -51,6 +51,13 @@ def test_the_page_itself_gets_an_answer(server: tuple[str, int], asked: Asked) -
     assert post(server, Sec_Fetch_Site="same-origin") == 200
     assert post(server, Host=f"localhost:{server[1]}") == 200
     assert asked.pictures == [b"png", b"png"]
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("path", ["/score", "/other/score"])
+def test_another_user_of_the_machine_gets_none(path: str, server: tuple[str, int], asked: Asked) -> None:
+    assert post(server, path) == 403
+    assert asked.pictures == []
 
 
 @pytest.mark.attack
