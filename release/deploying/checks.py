@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra.outputs import ModelOutput
@@ -51,7 +51,18 @@ def deployable(
     here = git_commit(program_folder()).removesuffix("-dirty")
     if here != release.commit.removesuffix("-dirty"):
         say(f"the model is from commit {release.commit}, and the files that are deployed from {here}")
+    for name in endpoints:
+        now = group(config, "models").get(name)
+        if isinstance(now, dict) and _is_later(now, model.reference):
+            say(f"{name} goes back: the stack file has version {now['version']} of {model.name}, which is later")
     return dict.fromkeys(endpoints, model.reference)
+
+
+def _is_later(now: Mapping[str, object], model: ModelOutput) -> bool:
+    """Whether a stack file has a later version of a model, by the numbers that the registry gives."""
+    same = {**now, "version": model.version} == model.model_dump(exclude_none=True)
+    version = str(now.get("version", ""))
+    return same and version.isdecimal() and model.version.isdecimal() and int(version) > int(model.version)
 
 
 def _served(release: Release) -> list[str]:

@@ -68,6 +68,26 @@ def test_a_release_is_written_rolled_out_and_recorded(target: Target, updates: l
 
 
 @pytest.mark.parametrize(
+    ("model", "goes_back"),
+    [
+        ({"name": "delays", "version": "10", "registry": "mlops"}, True),
+        ({"name": "delays", "version": "2", "registry": "mlops"}, False),
+        ({"name": "trains", "version": "10", "registry": "mlops"}, False),
+        ({"name": "delays", "version": "10"}, False),
+        ("azureml:delays:10", False),
+    ],
+)
+def test_a_release_that_is_older_than_what_serves_is_deployed_and_said(
+    model: Any, goes_back: bool, target: Target, updates: list[Any]
+) -> None:
+    target.values["azureml-platform:models"] = {"flights": model}
+    output = " ".join(deploy(target).split())
+    said = "flights goes back: the stack file has version 10 of delays, which is later"
+    assert (said in output) is goes_back
+    assert len(updates) == 1
+
+
+@pytest.mark.parametrize(
     ("changed", "message"),
     [
         (
