@@ -77,14 +77,16 @@ class Server:
         self.platform.part(Services, lambda: SERVICES)
         self._gate = Gate(self.platform.access, tokens(self.platform).principal_of)
         self._certificates = Certificates(state / "certificates", state / "keys")
-        self._private: Path | None = None
+        self._private: list[Path] = []
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, inherited: dict[str, str]) -> runtime.Runtime:
         """Listen, and return the data that commands need. `inherited` is the environment of amlite's start."""
         platform = self.platform
         private_folder.sweep()
-        self._private = private_folder.ensure(self.state)
+        self._private = [
+            private_folder.ensure(self.state, kind) for kind in (private_folder.SOCKETS, private_folder.FILES)
+        ]
         platform.http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application(client_max_size=0)
         app.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
@@ -126,8 +128,8 @@ class Server:
         await self.platform.children.stop_all()
         await self._stack.aclose()
         SERVICES.stop(self.platform)
-        if self._private is not None:  # by its own path, because the link is gone if the state folder was deleted
-            await asyncio.to_thread(private_folder.delete, self._private)
+        for folder in self._private:  # by its own path, because the link is gone if the state folder was deleted
+            await asyncio.to_thread(private_folder.delete, folder)
         self.platform.store.close()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

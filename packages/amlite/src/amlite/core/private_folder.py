@@ -1,7 +1,8 @@
-"""The folder of an amlite's sockets: for its user only, and on a short path, because a socket's has 107 characters.
+"""The folders of an amlite outside of its state, for its user only: of its sockets, and of its programs' files.
 
-Its name is random, so that nobody can make it before. `run` in the state folder links to it. A folder that is not
-private any more is not used again.
+A socket's path has 107 characters at most, so its folder is on a short one, which may be in memory. Files are on the
+disk. The names are random, so that nobody can make them before. Links in the state folder lead to them. A folder that
+is not private any more is not used again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import psutil
 
 from amlite.core import disk
 
-_LINK = "run"
+SOCKETS, FILES = "run", "tmp"
+"""The kinds of folders, and the names of the links."""
 _OWNER = "owner.json"
 _PREFIX = "amlite-"
 _LONGEST_BASE = 50
@@ -29,25 +31,25 @@ _MOUNTS = Path("/proc/self/mounts")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-def ensure(state: Path) -> Path:
-    """Return the private folder of a state folder, and make it if necessary."""
-    found = find(state)
+def ensure(state: Path, kind: str = SOCKETS) -> Path:
+    """Return a private folder of a state folder, and make it if necessary."""
+    found = find(state, kind)
     if found is None:
-        (state / _LINK).unlink(missing_ok=True)
-        found = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=bases()[0]))
-        (state / _LINK).symlink_to(found)
+        (state / kind).unlink(missing_ok=True)
+        found = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=bases()[0 if kind == SOCKETS else -1]))
+        (state / kind).symlink_to(found)
     owner = {"state": str(state), "pid": os.getpid(), "started": psutil.Process().create_time()}
     (found / _OWNER).write_text(json.dumps(owner), "utf-8")
     return found
 
 
-def find(state: Path) -> Path | None:
-    """Return the private folder of a state folder, or None if there is none.
+def find(state: Path, kind: str = SOCKETS) -> Path | None:
+    """Return a private folder of a state folder, or None if there is none.
 
     A state folder can come from elsewhere, for example with a project, and its link lead to any folder of this user.
     """
     try:
-        found = (state / _LINK).readlink()
+        found = (state / kind).readlink()
     except OSError:
         return None
     is_made = found.is_absolute() and found.name.startswith(_PREFIX) and is_private(found)
@@ -55,11 +57,12 @@ def find(state: Path) -> Path | None:
 
 
 def remove(state: Path) -> None:
-    """Unmount what is left below the private folder of a state folder, and delete it."""
-    found = find(state)
-    if found is not None:
-        delete(found)
-    (state / _LINK).unlink(missing_ok=True)
+    """Unmount what is left below the private folders of a state folder, and delete them."""
+    for kind in (SOCKETS, FILES):
+        found = find(state, kind)
+        if found is not None:
+            delete(found)
+        (state / kind).unlink(missing_ok=True)
 
 
 def sweep() -> None:
@@ -71,7 +74,7 @@ def sweep() -> None:
 
 
 def bases(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return the folders in which private folders can be, the preferred one first."""
+    """Return the folders in which private folders can be: the first is that of sockets, and the last that of files."""
     runtime, temporary = Path(environment.get("XDG_RUNTIME_DIR") or "/nonexistent"), Path(tempfile.gettempdir())
     found = [runtime] if is_private(runtime) else []
     return [*found, temporary if len(str(temporary)) <= _LONGEST_BASE else Path("/tmp")]  # noqa: S108
@@ -102,7 +105,7 @@ def _is_left(folder: Path) -> bool:
     with contextlib.suppress(psutil.Error):
         if abs(psutil.Process(pid).create_time() - started) < 1:
             return False
-    return find(state) != folder
+    return folder not in (find(state, SOCKETS), find(state, FILES))
 
 
 def delete(folder: Path) -> None:

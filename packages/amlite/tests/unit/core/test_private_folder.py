@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_the_folder_is_for_its_user_only_and_stays_the_same(state: Path) -> None
     assert not made.exists()
     assert private_folder.find(state) is None
     assert private_folder.ensure(state) != made, "its name cannot be guessed"
+
+
+def test_the_files_of_programs_are_on_the_disk(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime folder of a desktop is in memory, and small."""
+    elsewhere = tempfile.mkdtemp(dir="/tmp")
+    monkeypatch.setattr(private_folder.tempfile, "gettempdir", lambda: elsewhere)
+    sockets, files = private_folder.ensure(state), private_folder.ensure(state, private_folder.FILES)
+    assert (sockets.parent, files.parent) == (tmp_path / "run", Path(elsewhere))
+    private_folder.sweep()
+    private_folder.remove(state)
+    assert not sockets.exists()
+    assert not files.exists()
+    Path(elsewhere).rmdir()
 
 
 def test_the_path_leaves_room_for_the_name_of_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,8 @@ class Confinement:
     ) -> list[str]:
         """Return the command line that runs a command confined. It must run once."""
         private = private_folder.ensure(self.state)
-        temporary = private / f"tmp-{secrets.token_hex(8)}"
+        files = private_folder.ensure(self.state, private_folder.FILES)
+        temporary = files / f"tmp-{secrets.token_hex(8)}"
         temporary.mkdir(mode=0o700)
         home = Path.home()
         # Where the sockets of this and other amlites are, and of desktops: also those that are made later. /tmp, which
@@ -98,7 +99,7 @@ class Confinement:
         programs = [each for each in places if any(each.is_relative_to(base) for base in bases)]
         inherited = {name: value for name, value in environment.items() if name != "TMPDIR"}
         hidden = [
-            self.state, *others(self.state), private, *sorted(bases - {Path(_TEMPORARY)}),
+            self.state, *others(self.state), private, files, *sorted(bases - {Path(_TEMPORARY)}),
             cache_folder() / "docker",
             *(home / each for each in _CREDENTIALS), *_named(), *map(Path, (*_MOUNTED, *_ENGINES)),
         ]  # fmt: skip

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from amlite.core import runtime
+from amlite.core import private_folder, runtime
 from amlite.core.platform import Platform
 from amlite.services.environments import confinement
 from amlite.services.environments.confinement import Confinement
@@ -100,6 +100,11 @@ def attack(confined: Run) -> Attack:
         return done.stdout.strip()
 
     return run
+
+
+def test_the_temporary_files_of_a_job_are_on_the_disk(confined_line: Line, tmp_path: Path) -> None:
+    given = json.loads(Path(confined_line("true")[-1]).read_text("utf-8"))
+    assert Path(given["temporary"]).parent == private_folder.find(tmp_path / "state", private_folder.FILES)
 
 
 def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_path: Path, proxy: int) -> None:
