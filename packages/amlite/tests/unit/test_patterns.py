@@ -27,6 +27,7 @@ LENGTH = 50_000
 SECONDS = 0.5
 # These are only ever matched at one place, by `fullmatch` or `match`.
 AT_ONE_PLACE = {
+    "amlite.core.docker_build._ESCAPE",
     "amlite.core.expressions._TOKEN",
     "amlite.core.triggers._RANGE",  # its text has at most 1,000 characters
     "amlite.services.containerregistry.routes._TAGS",

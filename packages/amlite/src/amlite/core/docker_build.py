@@ -23,7 +23,9 @@ from amlite.core.wire import Json
 
 SUBSTITUTE_LABEL = "org.opencontainers.image.base.substitute"
 """The label of an image that was built on a substitute for the base in its Dockerfile. The value is the base's name."""
-_ARGUMENT = re.compile(r"(?P<name>\w+)(?:=(?P<value>\"[^\"\\]*\"|'[^'\\]*'|[^\"'\\ \t]*))?(?:[ \t]+|$)", re.ASCII)
+_ARGUMENT = re.compile(
+    r"(?<![^ \t])(?P<name>\w+)(?:=(?P<value>\"[^\"\\]*\"|'[^'\\]*'|[^\"'\\ \t]*))?(?:[ \t]+|$)", re.ASCII
+)
 _COPY = re.compile(r"(COPY|ADD)\s|RUN\s+--mount", re.IGNORECASE)
 _CONTINUES = re.compile(r"\\[ \t]*$")
 _ESCAPE = re.compile(r"(?:\s*#.*\n)*?\s*#[ \t]*escape[ \t]*=[ \t]*[^\\\s]", re.IGNORECASE)
