@@ -82,6 +82,16 @@ def of(client: MLClient, kind: str, asset: Any, folder: Path) -> Content:
     return Content(json.dumps(_definition(kind, asset), sort_keys=True), dict(_hashes(folder)))
 
 
+def control_flow(asset: Any) -> str:
+    """Return the type of the first loop or condition of a pipeline component or of a schedule's pipeline, or nothing.
+
+    azure-ai-ml cannot write one that it has read.
+    """
+    steps = getattr(asset, "jobs", None) or getattr(getattr(asset, "create_job", None), "jobs", None) or {}
+    types = (str(getattr(step, "type", "")) for step in steps.values())
+    return next((type_ for type_ in types if type_ in ("do_while", "if_else", "parallel_for")), "")
+
+
 def _definition(kind: str, asset: Any) -> dict[str, Any]:
     match kind:
         case "environment":

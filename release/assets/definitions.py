@@ -13,6 +13,7 @@ import yaml
 
 from pulumi_azureml.operations import Workspace, send, user_tags
 from pulumi_azureml.planning import DEFAULT_DATASTORES, typed
+from release.assets.contents import control_flow
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -266,6 +267,8 @@ def secret_in(value: Any, key: str = "", *, named: bool = False) -> str:
 
 def _read(ml: MLClient, entity: Any) -> dict[str, Any]:
     """Return an entity's keys as `az ml` writes them in YAML, without the keys that the service sets."""
+    if type_ := control_flow(entity):
+        raise CannotBeWrittenError(f"it has a step of type {type_}, which azure-ai-ml does not write back")
     buffer = io.StringIO()
     entity.dump(buffer)
     dumped = yaml.safe_load(buffer.getvalue()) or {}

@@ -83,6 +83,11 @@ class RegistrySharing:
     def _share(self, kind: str, source: Any) -> SharedVersion:
         began = time.monotonic()
         what = f"{kind} {source.name}:{source.version}"
+        if type_ := contents.control_flow(source):
+            raise ReleaseError(
+                f"{what} has a step of type {type_}, which azure-ai-ml does not write back",
+                fix="move the component's file below `ml/shared/`: an update then registers it in the registry",
+            )
         with tempfile.TemporaryDirectory(prefix="release-share-") as folder:
             files = Path(folder) / "source"
             content = contents.of(self.workspace, kind, source, files)

@@ -133,3 +133,10 @@ def test_an_adopted_value_is_the_same_text_in_azure_again(type_: str, text: str,
     definitions._with_types(ml, holder)
     assert holder["inputs"] == {"it": value}
     assert type(holder["inputs"]["it"]) is type(value)
+
+
+def test_a_schedule_with_a_loop_is_not_written() -> None:
+    job = SimpleNamespace(jobs={"loop": SimpleNamespace(type="do_while")})
+    ml: Any = SimpleNamespace(schedules=SimpleNamespace(get=lambda _name: SimpleNamespace(create_job=job)))
+    with pytest.raises(definitions.CannotBeWrittenError, match="a step of type do_while"):
+        definitions.schedule(ml, "flows")

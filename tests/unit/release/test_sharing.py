@@ -117,3 +117,13 @@ def test_nothing_anonymous_is_shared(monkeypatch: pytest.MonkeyPatch, reference:
     target, _ = sharer(monkeypatch)
     with pytest.raises(ReleaseError, match=reason):
         target._reference("environment", reference)
+
+
+def test_a_component_with_a_loop_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has no component of such a step, and cannot write the step."""
+    nothing: Any = None
+    source = asset(name="whole", version="1", jobs={"loop": SimpleNamespace(type="do_while")})
+    components = SimpleNamespace(get=lambda _name, _version: source)
+    target = RegistrySharing(SimpleNamespace(components=components), nothing, "models", "/ws", print)  # type: ignore[arg-type]
+    with pytest.raises(ReleaseError, match="component whole:1 has a step of type do_while"):
+        target.share("component", "whole", "1")
