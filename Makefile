@@ -45,8 +45,8 @@ project := $(if $(here),$(if $(filter-out local,$(STACK)),--cwd "$(state)/enviro
 release := $(bin)/release$(if $(project), $(project))
 # Makes the stack's file for the local Azure, and the stack. Turns its image build off if this machine cannot build it.
 fit = $(if $(here),$(bin)/amlite run -- $(bin)/python -m bootstrap.local_stack fit $(STACK) &&)
-# If two commands use the same state, the second waits and says so.
-exclusively = $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
+# If two commands use the same state, the second waits and says so. A shell would not pass a signal to end on.
+exclusively = exec $(PYTHON) -m bootstrap --exclusive "$(state).lock" --
 
 .PHONY: help
 help: ## Show this help
@@ -61,7 +61,7 @@ setup: ## Install every tool that this project needs
 
 .PHONY: up
 up: setup ## Provision the platform, train, deploy, and score a prediction
-	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(release) up --stack $(STACK)$(if $(filter no,$(TRAIN)), --no-train)'
+	@$(exclusively) $(tools) sh -c '$(fit) exec $(through) $(release) up --stack $(STACK)$(if $(filter no,$(TRAIN)), --no-train)'
 	@$(if $(here),$(tools) $(bin)/python -m bootstrap.local_stack hint $(STACK))
 
 .PHONY: preview

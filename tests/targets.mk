@@ -6,7 +6,7 @@ stack_file = $(if $(project),$(state)/environments/)Pulumi.$(STACK).yaml
 
 .PHONY: acceptance
 acceptance: setup ## Deploy a stack, train, roll out, destroy it, and write a report for an issue
-	@$(exclusively) $(tools) sh -c '$(fit) $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
+	@$(exclusively) $(tools) sh -c '$(fit) exec $(through) $(bin)/python -m tests.acceptance --stack $(STACK) --stack-file "$(stack_file)"'
 
 .PHONY: release-demo
 release-demo: setup ## Play a month of releases on the local Azure, in a clone: from a pull request to production

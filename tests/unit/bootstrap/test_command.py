@@ -169,3 +169,11 @@ def test_nobody_else_can_change_what_set_up_installs(umask: int, mode: int, tmp_
     made = tmp_path / "made"
     subprocess.run([sys.executable, "-c", program, str(made)], cwd=REPOSITORY, check=True)
     assert made.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("stack", ["local", "prod"])
+def test_no_shell_is_between_make_and_an_update(stack: str) -> None:
+    """A shell that gets a signal to end does not pass it on: `release up` continued without make."""
+    line = make("--dry-run", "up", f"STACK={stack}").splitlines()[1]
+    assert line.startswith("exec python3 -m bootstrap --exclusive ")
+    assert re.search(r" sh -c '(.*&&)? *exec env [^&;]*release up [^&;]*'$", line), line
