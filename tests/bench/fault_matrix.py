@@ -9,6 +9,7 @@ from rich.console import Console
 
 from amlite import SUBSCRIPTION_ID
 from amlite.testing import LocalAzure
+from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.engine import GROUP, WORKSPACE, make_workspace
 from azureml_fixtures.fault_matrix import Case, Matrix, Outcome, cases, impatient
 from tests.bench.figure import Figure
@@ -25,6 +26,8 @@ def measure(ground: Ground) -> list[Figure]:
     began = time.perf_counter()
     with LocalAzure.started(ground.folder()) as azure, azure.signed_in(), impatient():
         workspace_id = make_workspace(azure)
+        registry = {"location": "westeurope", "properties": {"regionDetails": [{"location": "westeurope"}]}}
+        azure.put(f"{workspace_id.partition('/workspaces/')[0]}/registries/{REGISTRY}", registry, "2023-10-01")
         ml = MLClient(azure.credential, SUBSCRIPTION_ID, GROUP, WORKSPACE, show_progress=False, enable_telemetry=False)
         matrix = Matrix(azure, ml, workspace_id)
         for case in _asked(cases()):

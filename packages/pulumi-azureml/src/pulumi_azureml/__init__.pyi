@@ -23,6 +23,7 @@ from .resources.kinds.batch_endpoint import BatchEndpoint, BatchEndpointArgs
 from .resources.kinds.component import Component, ComponentArgs
 from .resources.kinds.data import DataAsset, DataAssetArgs
 from .resources.kinds.datastore import Datastore, DatastoreArgs
+from .resources.kinds.deployment_template import DeploymentTemplate, DeploymentTemplateArgs
 from .resources.kinds.environment import BuildContextArgs, Environment, EnvironmentArgs
 from .resources.kinds.model import Model, ModelArgs
 from .resources.kinds.online_deployment import OnlineDeploymentArgs
@@ -64,6 +65,8 @@ __all__ = [
     "Datastore",
     "DatastoreArgs",
     "DeploymentOverrides",
+    "DeploymentTemplate",
+    "DeploymentTemplateArgs",
     "EndpointOverrides",
     "Environment",
     "EnvironmentArgs",

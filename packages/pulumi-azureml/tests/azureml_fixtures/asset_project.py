@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pulumi_azureml.operations.connection import Registry, connect
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning import Asset, CatalogueSettings, load_catalogue
 from pulumi_azureml.resources.kinds import RESOURCES
-from pulumi_azureml.resources.places import WorkspaceArgs
+from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
 from pulumi_azureml.resources.planned import Planned
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Project:
         self.ml = ml
         self.tag = tag
         self.endpoint_name: Callable[[str], str] = str  # the rule for names in Azure
+        self.registry: str | None = None  # what is below `ml/shared/` is in it
         self.write("Pulumi.yaml", "name: azureml-platform\nruntime: python\n")
         self.write(".gitignore", "*.tmp\n__pycache__/\n")
         self.write("ml/environment/environment.yml", {"name": f"env-{tag}", "image": "python:3.11"})
@@ -74,6 +76,17 @@ class Project:
         self.write("ml/batch/scores-deployment.yml", {**deployment, "settings": {"mini_batch_size": 5}})
         self.write("ml/batch/src/score.py", "def init(): ...\n\n\ndef run(batch):\n    return batch\n")
 
+    def add_template(self, registry: str) -> None:
+        """Add a deployment template of a registry, which has the environment."""
+        self.registry = registry
+        environment = f"azureml://registries/{registry}/environments/env-{self.tag}/versions/1"
+        template: Props = {"name": f"template-{self.tag}", "environment": environment}
+        template |= {"deployment_template_type": "Managed", "instance_count": 1, "scoring_path": "/score"}
+        template |= {"default_instance_type": "Standard_DS3_v2", "scoring_port": 5001}
+        probe = {"period": 10, "timeout": 2, "failure_threshold": 30, "success_threshold": 1, "path": "/", "port": 5001}
+        template |= {"readiness_probe": probe, "request_settings": {"request_timeout_ms": 90000}}
+        self.write("ml/shared/template/deployment-template.yml", template)
+
     def write(self, path: str, content: str | Props) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +111,8 @@ class Project:
             self.edit(self.asset(kind).path, trigger={"type": "cron", "expression": "0 6 * * *"})
         elif kind == "environment":
             self.edit(self.asset(kind).path, image="python:3.12")
+        elif kind == "deployment_template":
+            self.edit(self.asset(kind).path, scoring_path="/predict")
         elif kind == "datastore":
             self.edit(self.asset(kind).path, filesystem="other")
         else:
@@ -113,7 +128,11 @@ class Project:
 
     def asset(self, kind: str) -> Asset:
         settings = CatalogueSettings(
-            frozenset({"cpu"}), cache_folder=None, check_with_azure=False, endpoint_name=self.endpoint_name
+            frozenset({"cpu"}),
+            cache_folder=None,
+            check_with_azure=False,
+            endpoint_name=self.endpoint_name,
+            registry=self.registry,
         )
         (asset,) = load_catalogue(self.root, settings).of(kind)
         return asset
@@ -121,6 +140,8 @@ class Project:
     def props(self, kind: str, owner: str = OWNER, *, adopt: bool = False) -> Props:
         """The inputs that the program gives the resource, as the engine hands them over."""
         asset = self.asset(kind)
+        if asset.registry is not None:
+            return Planned.of(asset, RegistryArgs(name=asset.registry, owner=owner, adopt=adopt)).props()
         props = Planned.of(asset, workspace_of(self.ml, owner, adopt=adopt)).props()
         if kind == "online_endpoint":
             props |= {"rollout": {"steps": [100], "bake_seconds": 0}, "traffic": {}}
@@ -136,6 +157,11 @@ class Project:
             self.write("ml/environment/conda.yml", {"name": "plain", "dependencies": ["python=3.11"]})
             image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
             self.edit("ml/environment/environment.yml", image=image, conda_file="./conda.yml")
+        if kind == "deployment_template":
+            from azure.ai.ml.entities import Environment
+
+            environment = Environment(name=f"env-{self.tag}", version="1", image="python:3.11")
+            connect(Registry(str(self.registry))).environments.create_or_update(environment)
         for each in self.asset(kind).depends_on:
             self.needs(each.kind)
             if each.kind in RESOURCES and RESOURCES[each.kind].is_needed:

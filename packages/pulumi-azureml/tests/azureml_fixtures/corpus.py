@@ -31,6 +31,8 @@ FILES: dict[str, str] = {
 }
 SUBMITTED: dict[str, str] = {}
 PREVIEWS: dict[str, str] = {}
+# The folder of what a registry has.
+SHARED = "registry"
 
 
 def _add(loader: str, path: str, schema: str, text: str, *, preview: bool = False) -> None:
@@ -102,6 +104,23 @@ def _data_and_models() -> None:
         ),
     ):
         _add("datastore", f"resources/{name}.yml", schema, f"name: {name}\n{rest}")
+
+
+def _templates() -> None:
+    place = "azureml://registries/shared"
+    body = (
+        f"deployment_template_type: Managed\nenvironment: {place}/environments/server/versions/1\ninstance_count: 1\n"
+        "default_instance_type: Standard_F2s_v2\nallowed_instance_types: [Standard_F2s_v2, Standard_F4s_v2]\n"
+        "environment_variables: {MODEL_NAME: delays}\nscoring_path: /v1/models/delays:predict\nscoring_port: 8501\n"
+        "liveness_probe: {initial_delay: 60, period: 10, path: /v1/models/delays, port: 8501, scheme: HTTP}\n"
+    )
+    _add("deployment_template", f"{SHARED}/serve.yml", "deploymentTemplate", f"name: serve\nversion: 1\n{body}")
+    _add("deployment_template", "assets/serve.yml", "deploymentTemplate", f"name: serve\nversion: 1\n{body}")
+    templates = (
+        f"default_deployment_template:\n  asset_id: {place}/deploymenttemplates/serve/versions/1\n"
+        f"allowed_deployment_templates:\n  - asset_id: {place}/deploymenttemplates/serve/labels/latest\n"
+    )
+    _add("model", f"{SHARED}/served.yml", "model", f"name: served\npath: ../weights/model.pkl\n{templates}")
 
 
 _PORTS = (
@@ -384,7 +403,10 @@ def _endpoints() -> None:
     )
 
 
-for _part in (_environments, _data_and_models, _components, _jobs, _pipelines, _control_flow, _endpoints):
+for _part in (
+    *(_environments, _data_and_models, _templates, _components),
+    *(_jobs, _pipelines, _control_flow, _endpoints),
+):
     _part()
 
 

@@ -52,8 +52,9 @@ class Outcome:
 def outcome(root: Path, path: str) -> Outcome:
     """Return what becomes of a file. It is planned as the only file of its project."""
     endpoint = [each for each in _ENDPOINTS if path.startswith(each[1:].rpartition("/")[0])]
-    folders = Folders(assets="none", pipelines="none", shared="none/shared", files=(f"/{path}", *endpoint))
-    settings = CatalogueSettings(None, folders=folders, cache_folder=None, check_with_azure=False)
+    shared = corpus.SHARED if path.startswith(f"{corpus.SHARED}/") else "shared"
+    folders = Folders(assets="none", pipelines="none", shared=shared, files=(f"/{path}", *endpoint))
+    settings = CatalogueSettings(None, folders=folders, registry="shared", cache_folder=None, check_with_azure=False)
     try:
         plan = load_catalogue(root, settings)
     except CatalogueErrors as errors:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from amlite.services.machinelearning.references import registry_uri
 from amlite.testing import FaultKind, LocalAzure
+from amlite_fixtures.azure import REGISTRY
 from azureml_fixtures.asset_project import Project, Props
 from pulumi_azureml import provider
 from pulumi_azureml.operations import connection, jobs, ownership, retry
@@ -106,7 +108,7 @@ def impatient() -> Iterator[None]:
 
 
 class Matrix:
-    """Runs cases in a workspace of a local Azure that has a cluster `cpu`."""
+    """Runs cases in a workspace of a local Azure that has a cluster `cpu` and the registry `REGISTRY`."""
 
     def __init__(self, azure: LocalAzure, ml: MLClient, workspace_id: str) -> None:
         """Take the local Azure, a client of the workspace and its ARM id."""
@@ -147,7 +149,8 @@ class Matrix:
     def _try(self, case: Case, project: Project, quiet: bool) -> tuple[Counter[tuple[str, bool, bool]], Outcome]:
         owner = f"azureml-platform/{project.tag}"
         props = project.props(case.kind, owner)
-        before = set(self._azure.resources(self._workspace_id))
+        place = registry_uri(REGISTRY) if "registry" in props else self._workspace_id
+        before = set(self._azure.resources(place))
         shell = AzureMLProvider(case.kind)
         if case.action == "delete":
             shell.create(props)
@@ -158,7 +161,7 @@ class Matrix:
             read = shell.read(props["name"], props)
             # As the engine sees it: what others changed since would show here.
             assert read.inputs == props, f"{case}: read back as {read.inputs}"
-        resources = self._azure.resources(self._workspace_id)
+        resources = self._azure.resources(place)
         made = (resources[each] for each in set(resources) - before)
         left = Counter(_described(each, owner) for each in made if not _is_failed_job(each))
         shell.delete(props["name"], {**props, "resource_id": ""})
@@ -208,3 +211,5 @@ def _widen(project: Project, kind: str) -> None:
         project.add_batch()
     if kind == "datastore":
         project.add_datastore()
+    if kind == "deployment_template":
+        project.add_template(REGISTRY)

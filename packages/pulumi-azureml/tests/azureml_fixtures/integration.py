@@ -28,7 +28,7 @@ def signed_in_anew(amlite: LocalAzure) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def matrix(azureml_workspace: Workspace, cluster: None) -> Matrix:
+def matrix(azureml_workspace: Workspace, cluster: None, registry: MLClient) -> Matrix:
     """Return the runner of the fault matrix in the shared workspace."""
     return Matrix(azureml_workspace.azure, azureml_workspace.client(), azureml_workspace.id)
 

@@ -19,22 +19,36 @@ from pulumi_azureml.resources.resource import Resource
 ROOT = Path(__file__).resolve().parents[4]
 PAGE = ROOT / "docs" / "kinds.md"
 _PROVIDER = "packages/pulumi-azureml/tests/integration/test_assets_provider.py"
+_TEMPLATES = "packages/pulumi-azureml/tests/integration/test_deployment_templates.py"
+_SHARED = "packages/pulumi-azureml/tests/integration/test_shared_assets.py"
+_TEMPLATE = "deployment_template"
 # A column → its tests. A test counts for the kinds in its parameters, or for the kind after `=`.
 COLUMNS = {
-    "create": [f"{_PROVIDER}:test_upsert_creates_and_again_makes_nothing_new"],
+    "create": [
+        f"{_PROVIDER}:test_upsert_creates_and_again_makes_nothing_new",
+        f"{_SHARED}:test_made_found_again_read_back_and_archived={_TEMPLATE}",
+    ],
     "preview": [
         "packages/pulumi-azureml/tests/unit/operations/test_provider.py:test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same"
     ],
     "update": [
         f"{_PROVIDER}:test_new_content_is_an_update_and_going_back_finds_the_old_version",
         f"{_PROVIDER}:test_metadata_changes_in_place",
+        f"{_TEMPLATES}:test_new_content_is_an_update_and_going_back_finds_the_old_version={_TEMPLATE}",
     ],
     "refresh": [
         f"{_PROVIDER}:test_observe_equals_the_inputs_and_writes_nothing",
         f"{_PROVIDER}:test_what_others_change_shows_and_is_repaired",
+        f"{_TEMPLATES}:test_what_others_change_shows_and_is_repaired={_TEMPLATE}",
     ],
-    "adopt": [f"{_PROVIDER}:test_somebody_elses_is_refused_with_the_way_to_adopt_it"],
-    "delete": [f"{_PROVIDER}:test_removal_can_be_repeated_and_undone"],
+    "adopt": [
+        f"{_PROVIDER}:test_somebody_elses_is_refused_with_the_way_to_adopt_it",
+        f"{_TEMPLATES}:test_somebody_elses_is_refused_with_the_way_to_adopt_it={_TEMPLATE}",
+    ],
+    "delete": [
+        f"{_PROVIDER}:test_removal_can_be_repeated_and_undone",
+        f"{_TEMPLATES}:test_new_content_is_an_update_and_going_back_finds_the_old_version={_TEMPLATE}",
+    ],
     "fault": [
         "packages/pulumi-azureml/tests/integration/test_fault_matrix.py:test_a_fault_leaves_what_a_quiet_run_leaves",
         "packages/pulumi-azureml/tests/integration/test_pipeline_job.py:test_a_job_that_was_cut_off_is_awaited_and_leaves_its_outputs=pipeline_job",
@@ -81,7 +95,7 @@ def generate() -> str:
     for name, resource in sorted(RESOURCES.items()):
         cells = ["✓" if any(name in each.kinds for each in tests) else "no" for tests in columns.values()]
         rows.append(f"| [{name}](#{name}) | `{resource.__name__}` | {' | '.join(cells)} |")
-    legend = [f"- **{column}**: {', '.join(f'`{each.test}`' for each in tests)}" for column, tests in columns.items()]
+    legend = [f"- **{column}**: {_tests(tests)}" for column, tests in columns.items()]
     sections = [_section(resource) for _, resource in sorted(RESOURCES.items())]
     planned = ", ".join(f"`{name}`" for name in sorted(KINDS.keys() - RESOURCES.keys()))
     return "\n".join(
@@ -105,6 +119,10 @@ def generate() -> str:
             *sections,
         ]
     )
+
+
+def _tests(shown: list[Shown]) -> str:
+    return ", ".join(dict.fromkeys(f"`{each.test}`" for each in shown))
 
 
 def _section(resource: type[Resource]) -> str:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from amlite.testing import Workspace
 
 Props = dict[str, Any]
-ALL = sorted(OPERATIONS)
-VERSIONED = sorted(name for name, each in OPERATIONS.items() if each.planned.versioned)
+# Those of a registry alone are in test_shared_assets.py and in test_deployment_templates.py.
+ALL = sorted(name for name, each in OPERATIONS.items() if not each.planned.only_shared)
+VERSIONED = [name for name in ALL if OPERATIONS[name].planned.versioned]
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 Props = dict[str, Any]
+TEMPLATE = "ml/shared/template/deployment-template.yml"
 SHARED = sorted(name for name, each in OPERATIONS.items() if each.planned.versioned)
 
 
@@ -34,7 +35,10 @@ def shared(project: Project, registry: MLClient) -> Iterator[Project]:
     folders = ("environment", "step", "data", "model")
     for folder in folders:
         (project.root / "ml" / folder).rename(inside / folder)
+    project.add_template(REGISTRY)
+    project.edit(TEMPLATE, environment=f"azureml:env-{project.tag}@latest")
     yield project
+    (project.root / TEMPLATE).unlink()
     for folder in folders:
         (inside / folder).rename(project.root / "ml" / folder)
 
@@ -52,7 +56,7 @@ def client(kind_props: Props) -> MLClient:
 
 
 def needed(project: Project, kind: str) -> None:
-    if kind == "component":
+    if kind in ("component", "deployment_template"):
         environment = props(project, "environment")
         OPERATIONS["environment"].upsert(client(environment), environment)
 
@@ -115,8 +119,9 @@ def test_metadata_changes_in_place_or_says_why_not(kind: str, shared: Project) -
     before = props(shared, kind)
     ml = client(before)
     OPERATIONS[kind].upsert(ml, before)
-    folder = {"component": "step"}.get(kind, kind)
-    shared.edit(f"ml/shared/{folder}/{kind}.yml", description="new", tags={"team": "flights"})
+    places = {"component": "ml/shared/step/component.yml", "deployment_template": TEMPLATE}
+    path = places.get(kind, f"ml/shared/{kind}/{kind}.yml")
+    shared.edit(path, description="new", tags={"team": "flights"})
     after = props(shared, kind)
     assert after["version"] == before["version"]
     if kind == "environment":

@@ -17,7 +17,7 @@ import yaml
 from pulumi.dynamic.dynamic import serialize_provider
 
 from azureml_fixtures.asset_project import Project
-from pulumi_azureml import PipelineJobArgs, WorkspaceArgs
+from pulumi_azureml import DeploymentTemplate, ModelArgs, PipelineJobArgs, RegistryArgs, WorkspaceArgs
 from pulumi_azureml.operations.kinds import OPERATIONS
 from pulumi_azureml.planning import generate_schema
 from pulumi_azureml.planning.kinds import KINDS
@@ -27,6 +27,7 @@ from pulumi_azureml.resources.kinds import RESOURCES
 from pulumi_azureml.resources.resource import without_side_effects
 
 WORKSPACE = WorkspaceArgs(subscription_id="subscription", resource_group="group", name="workspace", owner="a/b")
+REGISTRY = RegistryArgs(name="shared", owner="a/b")
 SCHEMA = json.loads(generate_schema.PATH.read_text("utf-8"))
 COMMON = {each.name for each in dataclasses.fields(Arguments)}
 # An online deployment belongs to its endpoint's resource: it is planned, and has no operations of its own.
@@ -92,6 +93,7 @@ def everything(root: Path) -> Project:
     project = Project(root, ml, "t1")
     project.add_datastore()
     project.add_batch()
+    project.add_template("shared")
     return project
 
 
@@ -107,19 +109,37 @@ def in_yaml(project: Project, kind: str) -> dict[str, Any]:
 
 
 def given(kind: str, **values: Any) -> Arguments:
-    return RESOURCES[kind].arguments(workspace=WORKSPACE, **values)
+    return RESOURCES[kind].arguments(workspace=REGISTRY if KINDS[kind].only_shared else WORKSPACE, **values)
 
 
-@pytest.mark.parametrize("name", ["component", "data", "datastore", "environment", "model", "online_endpoint"])
+@pytest.mark.parametrize(
+    "name", ["component", "data", "datastore", "deployment_template", "environment", "model", "online_endpoint"]
+)
 def test_typed_arguments_are_planned_as_the_yaml_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     project = everything(tmp_path)
     values = in_yaml(project, name)
-    if "environment" in values:
+    if name == "component":
         values["environment"] = project.asset("environment").reference
     planned = given(name, **values).plan()
     asset = project.asset(name)
     assert (planned.version, planned.content_hash) == (asset.version, asset.content_hash)
+
+
+def test_a_model_of_a_registry_has_deployment_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    everything(tmp_path)
+    default = {"asset_id": "azureml://registries/shared/deploymenttemplates/serve/versions/1"}
+    values: dict[str, Any] = {"name": "delay", "path": "ml/model/weights", "default_deployment_template": default}
+    assert ModelArgs(workspace=REGISTRY, **values).plan().metadata["default_deployment_template"] == default
+    with pytest.raises(pulumi.RunError, match="only a model in a registry has deployment templates"):
+        ModelArgs(workspace=WORKSPACE, **values).plan()
+
+
+def test_a_deployment_template_needs_a_registry() -> None:
+    values = {"environment": "azureml:server:1", "default_instance_type": "Standard_F2s_v2", "scoring_path": "/"}
+    with pytest.raises(pulumi.RunError, match="deployment template 'serve': give a registry as `workspace`"):
+        DeploymentTemplate("serve", workspace=WORKSPACE, scoring_port=80, **values)
 
 
 def test_a_pipeline_job_is_planned_as_its_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

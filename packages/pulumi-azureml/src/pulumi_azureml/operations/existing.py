@@ -108,6 +108,8 @@ def _is_there(place: Workspace | Registry, kind: str, reference: Reference) -> b
         else:
             ml.jobs.get(reference.name)
     except ResourceNotFoundError as error:
+        if error.__cause__ is not None:  # see `found`
+            raise error.__cause__ from None
         if error.error is not None and error.error.code in _NO_PLACE:
             raise
         return None

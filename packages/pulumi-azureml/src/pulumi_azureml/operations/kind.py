@@ -94,5 +94,7 @@ def found(read: Callable[[], _T]) -> _T | None:
 
     try:
         return read()
-    except ResourceNotFoundError:
+    except ResourceNotFoundError as error:
+        if error.__cause__ is not None:  # azure-ai-ml says so of whatever hinders it to read a deployment template
+            raise error.__cause__ from None
         return None

@@ -63,7 +63,7 @@ class VersionedOperations(Operations):
         existing = self._get(operations, props["name"], props["version"])
         if existing is None:
             return None
-        metadata = ownership.observed(existing, props["metadata"])
+        metadata = self._observed(existing, props["metadata"])
         # The client's entities do not show this, but its lists omit archived versions.
         name, version = props["name"], props["version"]
 
@@ -87,7 +87,7 @@ class VersionedOperations(Operations):
                 operations.archive(name=props["name"], version=str(existing.version))
                 archived += 1
         if archived:
-            _log.info("%s '%s': %d archived, since Azure ML deletes no version", self.name, props["name"], archived)
+            _log.info("%s '%s': %d archived, since Azure ML deletes no version", self.title, props["name"], archived)
 
     def _take_over(self, operations: Any, existing: Any, props: Props) -> Any:
         name, version = props["name"], props["version"]
@@ -98,7 +98,7 @@ class VersionedOperations(Operations):
         content = None if is_foreign else (existing.tags or {}).get(ownership.CONTENT)
         if content not in (None, props["content_hash"]):
             raise AssetError(f"{what} exists with other content. {_how_to_change(props)}")
-        operations.restore(name=name, version=version)
+        existing = operations.restore(name=name, version=version) or existing
         if content is not None and not self._metadata_differs(existing, props):
             return existing
         if props.get("registry"):
@@ -124,8 +124,7 @@ class VersionedOperations(Operations):
         """Change description and tags of a version in a registry, which accepts its files only once."""
         from pulumi_azureml.operations.sdk import HttpResponseError
 
-        wanted = self.definition(props)
-        existing.tags, existing.description = wanted["tags"], wanted.get("description")
+        self._describe(existing, self.definition(props))
         try:
             return operations.create_or_update(existing)
         except HttpResponseError as error:
@@ -136,10 +135,17 @@ class VersionedOperations(Operations):
                 f"another `version:` in {props['path']}"
             ) from error
 
-    @staticmethod
-    def _metadata_differs(existing: Any, props: Props) -> bool:
+    def _metadata_differs(self, existing: Any, props: Props) -> bool:
         is_ours = ownership.is_ours(existing.tags, props["owner"])
-        return not is_ours or ownership.observed(existing, props["metadata"]) != props["metadata"]
+        return not is_ours or self._observed(existing, props["metadata"]) != props["metadata"]
+
+    def _observed(self, existing: Any, metadata: Props) -> Props:
+        """Return Azure's metadata in the form of `metadata`."""
+        return ownership.observed(existing, metadata)
+
+    def _describe(self, existing: Any, wanted: Props) -> None:
+        """Change the client's entity of a version in a registry to the wanted metadata."""
+        existing.tags, existing.description = wanted["tags"], wanted.get("description")
 
     def _archive_old(self, operations: Any, props: Props) -> None:
         """Archive this stack's versions beyond those to retain. Archived versions remain usable."""

@@ -166,8 +166,12 @@ def reference(kind: str, name: str, version: str, registry: str | None = None) -
     """The reference to a version in the workspace or in a registry."""
     if registry is None:
         return f"azureml:{name}:{version}"
-    collection = kind if kind == "data" else f"{kind}s"
-    return f"azureml://registries/{registry}/{collection}/{name}/versions/{version}"
+    return f"azureml://registries/{registry}/{collection(kind)}/{name}/versions/{version}"
+
+
+def collection(kind: str) -> str:
+    """The part of an id in a registry that names the kind."""
+    return {"data": "data", "deployment_template": "deploymenttemplates"}.get(kind, f"{kind}s")
 
 
 def get(definition: Any, keys: KeyPath) -> Any:

@@ -152,6 +152,10 @@ class Collector:
         if unmanaged := datastore_of_others(found.kind, document.data):
             self.broken.add(AssetId(found.kind, KINDS[found.kind].asset_name(document)))
             return unmanaged
+        folders = self.settings.folders
+        if found.kind and KINDS[found.kind].only_shared and not folders.is_shared(document.path):
+            why = f"it belongs to a registry, whose assets are in `{folders.shared}/`"
+            return Recognised(what=f"a {KINDS[found.kind].title}", why=why, is_certain=True)
         name = document.data.get("endpoint_name")
         if found.kind in _ENDPOINTS and isinstance(name, str):
             title = KINDS[found.kind].title
@@ -270,7 +274,7 @@ class Collector:
 
     def _add(self, kind: Kind, draft: Draft) -> None:
         """Add a draft, and everything that it contains and refers to."""
-        if draft.is_shared:
+        if draft.is_shared or kind.only_shared:
             self._check_shared(draft, kind)
         kind.collect(draft, self.settings)
         draft.is_broken = draft.is_broken or any(_is_in_block(draft.document, each) for each in draft.problems)
@@ -358,6 +362,8 @@ class Collector:
         if not kind.versioned:
             fix = f"move it out of `{shared}/`: environments, data, models and components can be shared"
             draft.problem((), f"{kind.title}s cannot be shared through a registry", fix)
+        elif not draft.is_shared:
+            draft.problem((), f"{kind.title}s are in registries only", f"move it below `{shared}/`")
         elif self.settings.registry is None:
             option = self.settings.config_keys.name("registry", "`registry` in CatalogueSettings")
             fix = f"set {option}, or move the file out of the folder"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pulumi_azureml.planning.assets import Asset, AssetId
-from pulumi_azureml.planning.documents import Document
+from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.drafts import Draft, Drafts, Use, source, use
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
 from pulumi_azureml.planning.references import join, parse, registry_version
@@ -15,6 +15,8 @@ from pulumi_azureml.planning.settings import CatalogueSettings
 ENDPOINT_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){1,30}[A-Za-z0-9]")
 ENDPOINT_NAME_RULE = "use 3 to 32 letters, digits and single '-', starting with a letter and not ending with '-'"
 ENDPOINTS = ("batch_endpoint", "online_endpoint")
+# The pattern of the names of sizes. The preview asks Azure which of them a region has.
+_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*", re.IGNORECASE)
 _IDENTITY = re.compile(
     r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.managedidentity/userassignedidentities/[^/]+",
     re.IGNORECASE,
@@ -112,6 +114,13 @@ def check_deployment_name(draft: Draft) -> None:
         draft.problem(("name",), f"'{name}' is not a valid deployment name", ENDPOINT_NAME_RULE)
 
 
+def check_size(draft: Draft, keys: KeyPath, size: object) -> None:
+    """Report a text that is not the name of a size."""
+    if isinstance(size, str) and size and not _SIZE.fullmatch(size):
+        fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
+        draft.problem(keys, f"'{size}' is not an instance type", fix)
+
+
 def collect_scoring(draft: Draft, settings: CatalogueSettings) -> None:
     """Note a deployment's model, scoring code and environment."""
     data = draft.definition
@@ -179,15 +188,18 @@ def relate_model(draft: Draft, drafts: Drafts) -> None:
         draft.needs.append(_model(text, draft))
 
 
-def finish_model(draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-    """Note the model version that has to exist already, because no asset of the plan makes it."""
+def finish_model(draft: Draft, resolved: Mapping[AssetId, Asset]) -> Asset | None:
+    """Return the asset of the plan that makes the model's version. Note the one that has to exist already."""
     text = draft.definition.get("model")
     if not isinstance(text, str) or draft.waiting_for is not None:
-        return
+        return None
     written, made = parse(text, folder=draft.document.folder), resolved.get(_model(text, draft))
     is_version = registry_version(text) is not None or (written is not None and bool(written.version))
-    if is_version and (made is None or made.reference != text):
+    if made is not None and made.reference == text:
+        return made
+    if is_version:
         draft.existing_model = text
+    return None
 
 
 def _model(text: str, draft: Draft) -> AssetId:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from pulumi_azureml.planning.assets import AssetId, Definition, Outside
+from pulumi_azureml.planning.assets import AssetId, Definition, Outside, collection
 from pulumi_azureml.planning.documents import Document, KeyPath
 from pulumi_azureml.planning.overrides import Overridden
 from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.references import is_asset
+from pulumi_azureml.planning.references import in_registry, is_asset, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.tree import Tree
 
@@ -137,6 +137,25 @@ def use(draft: Draft, keys: KeyPath, kind: str, value: object) -> None:
         draft.uses.append(Use(keys, kind, value))
     elif isinstance(value, dict):
         draft.inlines.append(Inline(keys, kind, value))
+
+
+def check_in_registry(draft: Draft, kind: str) -> Iterator[Problem]:
+    """Report references to a kind of asset that name no version in a registry: azure-ai-ml sends them as they are.
+
+    What a list of references allows may be the latest version.
+    """
+    form = f"azureml://registries/NAME/{collection(kind)}/ASSET/versions/VERSION"
+    for each in draft.uses:
+        reference = parse(each.text, folder=draft.document.folder)
+        if each.kind != kind or reference is None or each.keys in draft.targets:
+            continue
+        shared, may_be_latest = in_registry(each.text), each.keys[0] == "allowed_deployment_templates"
+        if reference.name and each in draft.outside:
+            message = f"no file of a shared asset defines {kind.replace('_', ' ')} '{reference.name}'"
+            yield draft.document.problem(each.keys, message, f"add the file, or write `{form}`")
+        elif reference.elsewhere and (shared is None or shared.kind != kind or not (shared.version or may_be_latest)):
+            message = f"'{each.text}' is not the version of an asset in a registry"
+            yield draft.document.problem(each.keys, message, f"write `{form}`")
 
 
 def source(

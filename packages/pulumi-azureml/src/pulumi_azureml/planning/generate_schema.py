@@ -35,6 +35,7 @@ class Generator:
 
     def __init__(self) -> None:
         self.definitions: dict[str, Node] = {}
+        self._classes: dict[str, type[Schema]] = {}
 
     def schema(self, schema: Schema) -> Node:
         """Return the node of a schema: a reference into `definitions`."""
@@ -42,7 +43,11 @@ class Generator:
         if "<locals>" in type(schema).__qualname__:
             # azure-ai-ml makes many classes of this name, which differ.
             return self._mapping(schema, is_open=is_open)
-        name = type(schema).__name__ + ("*" if is_open else "")
+        name = type(schema).__name__
+        if self._classes.setdefault(name, type(schema)) is not type(schema):
+            # Two modules have a class of this name: those of deployments, and of deployment templates.
+            name = f"{type(schema).__module__.rpartition('.')[2]}.{name}"
+        name += "*" if is_open else ""
         if name not in self.definitions:
             self.definitions[name] = {}
             self.definitions[name] = self._mapping(schema, is_open=is_open)

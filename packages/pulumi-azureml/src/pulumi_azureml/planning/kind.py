@@ -29,6 +29,7 @@ class Kind(ABC):
         schemas: azure-ai-ml's marshmallow schemas for its YAML, as `module:Class` below `azure.ai.ml._schema`, by what
             `schema_type` returns.
         versioned: Azure keeps immutable versions of it, so its definition carries a version.
+        only_shared: Azure has it in registries only.
         version_length: the number of characters that a version can have.
         metadata: the top-level keys that can change within a version.
         included: the top-level keys that can name a file in place of its content.
@@ -39,6 +40,7 @@ class Kind(ABC):
     loader: ClassVar[str]
     schemas: ClassVar[Mapping[str, str]]
     versioned: ClassVar[bool] = False
+    only_shared: ClassVar[bool] = False
     version_length: ClassVar[int] = 255
     metadata: ClassVar[frozenset[str]] = frozenset({"description", "display_name", "tags"})
     included: ClassVar[tuple[str, ...]] = ()

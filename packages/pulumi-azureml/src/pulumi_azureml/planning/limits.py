@@ -42,6 +42,7 @@ _RANGES: dict[tuple[str, str], tuple[int, int | None]] = {
         for probe in _PROBES
         for key in ("period", "timeout", "success_threshold", "failure_threshold")
     },
+    **{(probe, "port"): (1, 65_535) for probe in _PROBES},
 }
 # The distributions that a sampling algorithm supports. Random sampling supports all.
 _SAMPLED = {"grid": ("choice",), "bayesian": ("choice", "quniform", "uniform")}

@@ -23,6 +23,7 @@ _SCHEMAS: Mapping[str, str] = {
     "environment": "environment",
     "data": "data",
     "model": "model",
+    "deploymenttemplate": "deployment_template",
     "azureblob": "datastore",
     "azurefile": "datastore",
     "azuredatalakegen2": "datastore",
@@ -63,13 +64,14 @@ _LEFT: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"flow|run", "a prompt flow", _BY_HAND),
         (r"serverlessendpoint|marketplacesubscription", "a serverless endpoint", _BY_HAND),
         (r"finetuning.*|distillation.*", "a fine-tuning job", _BY_HAND),
-        (r"deploymenttemplate", "a deployment template", _BY_HAND),
     )
 )
 _AZURE_ML = re.compile(r"azureml|ml\.azure\.com", re.IGNORECASE)
 # A file without any of these is not parsed.
 _HINT = re.compile(
-    rb"^[\"']?(\$schema|type|jobs|trigger|endpoint_name|auth_mode|image|build|command|trial)[\"']?\s*:", re.MULTILINE
+    rb"^[\"']?(\$schema|type|jobs|trigger|endpoint_name|auth_mode|image|build|command|trial|deployment_template_type)"
+    rb"[\"']?\s*:",
+    re.MULTILINE,
 )
 _DATA = frozenset({"uri_file", "uri_folder", "mltable"})
 _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
@@ -155,6 +157,8 @@ def _by_shape(data: Mapping[str, Any]) -> str:
         return "component" if "version" in data else "pipeline_job"
     if type_ in _JOBS or (type_ is None and isinstance(data.get("command"), str)):
         return _job_or_component(data)
+    if "deployment_template_type" in data and "name" in data:
+        return "deployment_template"
     if "auth_mode" in data and "name" in data:
         return "batch_endpoint" if "defaults" in data else "online_endpoint"
     for types, kind in ((_DATA, "data"), (_MODELS, "model"), (_DATASTORES, "datastore")):

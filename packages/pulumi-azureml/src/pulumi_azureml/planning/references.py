@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _NAMED = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@(?P<label>[^:@/]+))?", re.IGNORECASE)
 _IN_REGISTRY = re.compile(
-    r"azureml://registries/(?P<registry>[^/]+)/(?P<kinds>components|data|environments|models)/(?P<name>[^/]+)"
+    r"azureml://registries/(?P<registry>[^/]+)/(?P<kinds>components|data|deploymenttemplates|environments|models)/(?P<name>[^/]+)"
     r"/(?:versions/(?P<version>[^/]+)|labels/(?P<label>[^/]+))",
     re.IGNORECASE,
 )
@@ -74,6 +74,7 @@ def in_registry(text: str) -> InRegistry | None:
     if match is None:
         return None
     kind = match["kinds"].lower().removesuffix("s")
+    kind = "deployment_template" if kind == "deploymenttemplate" else kind
     return InRegistry(match["registry"], kind, match["name"], match["version"] or "", match["label"] or "")
 
 

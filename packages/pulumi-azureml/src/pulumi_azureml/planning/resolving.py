@@ -147,7 +147,7 @@ class Resolver:
         likeness = max(0.6, 1 - _LETTERS / len(target.name))
         hint = suggestion(target.name, known, otherwise=otherwise, likeness=likeness)
         if hint:
-            draft.problem(use.keys, f"unknown {use.kind} '{target.name}'", hint)
+            draft.problem(use.keys, f"unknown {KINDS[use.kind].title} '{target.name}'", hint)
         else:
             draft.outside.append(use)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import pulumi
 
-from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, plan_definitions
+from pulumi_azureml.planning import Catalogue, CatalogueErrors, CatalogueSettings, Folders, plan_definitions
 from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
 from pulumi_azureml.resources.planned import Planned
@@ -108,6 +108,13 @@ class Arguments:
     def needs(self) -> list[pulumi.Resource]:
         """Return the resources among the values."""
         return list(_resources([getattr(self, each.name) for each in fields(self)]))
+
+
+def settings_of_registry(place: WorkspaceArgs | RegistryArgs) -> CatalogueSettings:
+    """Return the planning settings of what is in a registry, if it is."""
+    if isinstance(place, WorkspaceArgs):
+        return CatalogueSettings(computes=None)
+    return CatalogueSettings(computes=None, registry=place.name, folders=Folders(shared="."))
 
 
 def plain(value: Any) -> Any:

@@ -59,10 +59,12 @@ class Resource(Referable, dynamic.Resource):
         if args is not None and values:
             raise TypeError(f"{resource_name}: give {type(args).__name__} or keyword arguments, not both")
         given = args if args is not None else self.arguments(**values)
+        operations = OPERATIONS[self.kind]
+        if operations.planned.only_shared and not isinstance(given.workspace, RegistryArgs):
+            raise pulumi.RunError(f"{operations.title} '{given.name or resource_name}': give a registry as `workspace`")
         if isinstance(given, Arguments):
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=given.needs()))
             given = given.named(resource_name).plan()
-        operations = OPERATIONS[self.kind]
         if isinstance(given.workspace, RegistryArgs) and not operations.planned.versioned:
             raise pulumi.RunError(f"{operations.title} '{given.name}': only assets with versions can be in a registry")
         self.azure_name = given.name

@@ -104,6 +104,7 @@ def test_a_preview_is_an_update_for_new_content_and_nothing_for_the_same(
     project = Project(tmp_path, where, "t1")
     project.add_datastore()
     project.add_batch()
+    project.add_template("shared")
     before = project.props(kind)
     same = AzureMLProvider(kind).diff("id", {**before, **dict.fromkeys(OPERATIONS[kind].outputs, "known")}, before)
     assert (same.changes, same.replaces) == (False, [])

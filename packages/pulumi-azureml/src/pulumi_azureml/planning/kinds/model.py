@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pulumi_azureml.planning.drafts import Draft, is_local, source, use
+from pulumi_azureml.planning import templates
+from pulumi_azureml.planning.assets import Asset, AssetId
+from pulumi_azureml.planning.drafts import Draft, Drafts, check_in_registry, is_local, source, use
 from pulumi_azureml.planning.kind import Kind
+from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.references import in_registry
 from pulumi_azureml.planning.settings import CatalogueSettings
 
@@ -30,13 +34,17 @@ class ModelKind(Kind):
     loader = "load_model"
     schemas: ClassVar = {"": "assets.model:ModelSchema"}
     versioned = True
+    metadata = Kind.metadata | {templates.DEFAULT, templates.ALLOWED}
 
     def claims(self, path: str) -> bool:
         """Claim files anywhere below `ml/`."""
         return path.startswith("ml/") and posixpath.basename(path) == "model.yml"
 
     def collect(self, draft: Draft, _settings: CatalogueSettings) -> None:
-        """Collect the local file or folder. Report any other path that Azure cannot read a model from."""
+        """Collect the local file or folder, and the deployment templates.
+
+        Report any other path that Azure cannot read a model from.
+        """
         data = draft.definition
         path = data.get("path")
         if path is None:
@@ -50,6 +58,15 @@ class ModelKind(Kind):
                 "`azureml://datastores/NAME/paths/...` or `azureml://registries/NAME/models/MODEL/versions/VERSION`"
             )
             draft.problem(("path",), f"'{path}' is not a valid path of a model", fix)
+        templates.collect_of_model(draft)
+
+    def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
+        """Check the deployment templates that no file defines."""
+        yield from check_in_registry(draft, templates.KIND)
+
+    def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
+        """Name the allowed deployment templates as Azure wants them."""
+        templates.finish_model(draft, resolved)
 
 
 KIND = ModelKind()

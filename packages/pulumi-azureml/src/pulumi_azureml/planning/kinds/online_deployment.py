@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+from pulumi_azureml.planning import templates
 from pulumi_azureml.planning.assets import Asset, AssetId
 from pulumi_azureml.planning.collector import check_collector
 from pulumi_azureml.planning.deployments import (
     check_deployment_name,
     check_endpoint,
     check_scoring_script,
+    check_size,
     collect_scoring,
     deployment_azure_name,
     deployment_name,
@@ -24,9 +26,6 @@ from pulumi_azureml.planning.drafts import Draft, Drafts
 from pulumi_azureml.planning.kind import Kind
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.settings import CatalogueSettings
-
-# The pattern of the names of sizes. The preview asks Azure which of them a region has.
-_SIZE = re.compile(r"Standard_[A-Z]+[0-9]+(-[0-9]+)?[a-z]*(_[A-Za-z0-9]+)*", re.IGNORECASE)
 
 
 class OnlineDeploymentKind(Kind):
@@ -70,11 +69,10 @@ class OnlineDeploymentKind(Kind):
         """Collect environment, code and model. Check the sizes and the data collector."""
         data = draft.definition
         collect_scoring(draft, settings)
+        templates.collect_of_deployment(draft)
         check_collector(draft)
-        size = data.get("instance_type")
-        if self.schema_type(draft.document) == "managed" and isinstance(size, str) and not _SIZE.fullmatch(size):
-            fix = "use the name of a virtual machine size, such as `Standard_DS3_v2`"
-            draft.problem(("instance_type",), f"'{size}' is not an instance type", fix)
+        if self.schema_type(draft.document) == "managed":
+            check_size(draft, ("instance_type",), data.get("instance_type"))
         scale = data.get("scale_settings")
         is_managed = self.schema_type(draft.document) == "managed"
         if is_managed and isinstance(scale, dict) and str(scale.get("type")).lower() == "target_utilization":
@@ -90,8 +88,8 @@ class OnlineDeploymentKind(Kind):
         relate_model(draft, drafts)
 
     def finish(self, draft: Draft, resolved: Mapping[AssetId, Asset]) -> None:
-        """Add the model that must already exist."""
-        finish_model(draft, resolved)
+        """Add the model that must already exist, and the deployment template of one that does not."""
+        templates.finish_deployment(draft, finish_model(draft, resolved))
 
     def check(self, draft: Draft, drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check that the endpoint and the scoring script exist."""
@@ -105,6 +103,7 @@ class OnlineDeploymentKind(Kind):
                     "keep one of the two; a rollout creates the second deployment itself",
                 )
         yield from check_scoring_script(draft)
+        yield from templates.check_deployment(draft, drafts)
 
 
 KIND = OnlineDeploymentKind()

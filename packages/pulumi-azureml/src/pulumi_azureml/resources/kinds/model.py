@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import pulumi
 
-from pulumi_azureml.resources.arguments import Arguments
+from pulumi_azureml.planning import CatalogueSettings
+from pulumi_azureml.resources.arguments import Arguments, settings_of_registry
 from pulumi_azureml.resources.places import RegistryArgs, WorkspaceArgs
 from pulumi_azureml.resources.resource import Resource
 
@@ -24,6 +25,9 @@ class ModelArgs(Arguments):
             a path in a datastore, or a model in a registry (`azureml://registries/…/models/…/versions/…`).
         flavors: the flavors of an MLflow model. The default is read from its MLmodel file.
         properties: properties that cannot change after registration, such as lineage.
+        default_deployment_template: in a registry, `asset_id`: a `DeploymentTemplate` or its id. It can change within a
+            version.
+        allowed_deployment_templates: other templates in this form, which a deployment may name.
     """
 
     kind = "model"
@@ -33,6 +37,12 @@ class ModelArgs(Arguments):
     path: str
     flavors: Mapping[str, Any] | None = None
     properties: Mapping[str, str] | None = None
+    default_deployment_template: Mapping[str, Any] | None = None
+    allowed_deployment_templates: Sequence[Mapping[str, Any]] | None = None
+
+    def planning_settings(self) -> CatalogueSettings:
+        """Say whether the model is in a registry."""
+        return settings_of_registry(self.workspace)
 
 
 class Model(Resource, module="azureml", name="Model"):
@@ -62,6 +72,8 @@ class Model(Resource, module="azureml", name="Model"):
         path: str,
         flavors: Mapping[str, Any] | None = None,
         properties: Mapping[str, str] | None = None,
+        default_deployment_template: Mapping[str, Any] | None = None,
+        allowed_deployment_templates: Sequence[Mapping[str, Any]] | None = None,
     ) -> None: ...
     def __init__(
         self,
