@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from amlite.testing import LocalAzure, Workspace
-from amlite_fixtures.azure import GROUP_ID, SUBSCRIPTION, add_cluster
+from amlite_fixtures.azure import GROUP_ID, REGISTRY, SUBSCRIPTION, add_cluster
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
 
 pytestmark = pytest.mark.attack
 Json = dict[str, Any]
@@ -295,6 +299,71 @@ def test_a_job_shows_no_asset_of_another_workspace(attacker: Attacker, reference
     answer = attacker.arm("PUT", f"{attacker.own.id}/jobs/{uuid.uuid4()}", {"properties": job})
     assert answer.status_code == 404
     assert f"was not found in workspace '{attacker.own.name}'" in answer.text
+
+
+SHARED = f"azureml://registries/{REGISTRY}"
+
+
+@pytest.mark.parametrize(
+    ("place", "properties"),
+    [
+        ("jobs/{name}", {"jobType": "Pipeline", "jobs": {"a": {"type": "command", "componentId": "{component}"}}}),
+        ("jobs/{name}", {"jobType": "Command", "command": "env", "environmentId": "azureml:{environment}"}),
+        (
+            "components/{name}/versions/1",
+            {"componentSpec": {"name": "{name}", "type": "command", "command": "env", "environment": "{environment}"}},
+        ),
+        (
+            "schedules/{name}",
+            {
+                "action": {
+                    "actionType": "CreateJob",
+                    "jobDefinition": {"jobType": "Command", "command": "env", "environmentId": "{environment}"},
+                },
+                "trigger": {"triggerType": "Recurrence", "frequency": "Day", "interval": 1},
+            },
+        ),
+    ],
+    ids=["a step", "a job", "a component", "a schedule"],
+)
+def test_an_asset_of_a_registry_is_for_those_who_may_read_it(
+    attacker: Attacker, registry: MLClient, place: str, properties: Json
+) -> None:
+    from azure.ai.ml.entities import CommandComponent, Environment
+
+    name = f"a{uuid.uuid4().hex[:8]}"
+    image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+    registry.environments.create_or_update(Environment(name=name, version="1", image=image))
+    named = {"name": name, "environment": f"{SHARED}/environments/{name}/versions/1"}
+    component = CommandComponent(name=name, version="1", command="echo SECRET", environment=named["environment"])
+    registry.components.create_or_update(component)
+    named["component"] = f"{SHARED}/components/{name}/versions/1"
+    text = json.dumps(properties)
+    for key, value in named.items():
+        text = text.replace(f"{{{key}}}", value)
+    path, body = f"{attacker.own.id}/{place.format(name=name)}", {"properties": json.loads(text)}
+    refused = attacker.arm("PUT", path, body)
+    assert (refused.status_code, "registries/assets/read" in refused.text) == (403, True), refused.text
+    attacker.azure.put(path, body)  # who may read the registry
+
+
+def test_a_schedule_keeps_what_its_writer_could_not_name_anew(attacker: Attacker, registry: MLClient) -> None:
+    from azure.ai.ml.entities import Environment
+
+    name = f"a{uuid.uuid4().hex[:8]}"
+    image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+    registry.environments.create_or_update(Environment(name=name, version="1", image=image))
+    job = {"jobType": "Command", "command": "env", "environmentId": f"{SHARED}/environments/{name}/versions/1"}
+    body = {
+        "properties": {
+            "action": {"actionType": "CreateJob", "jobDefinition": job},
+            "trigger": {"triggerType": "Recurrence", "frequency": "Day", "interval": 1},
+        }
+    }
+    path = f"{attacker.own.id}/schedules/{name}"
+    attacker.azure.put(path, body)
+    body["properties"]["isEnabled"] = False
+    assert attacker.arm("PUT", path, body).status_code < 300
 
 
 def test_a_schedule_repeats_no_job_of_another_workspace(attacker: Attacker) -> None:

@@ -24,6 +24,7 @@ Prepare = Callable[[Platform, ResourceId, Json, Json | None], Json]
 Hook = Callable[[Platform, ResourceId], Awaitable[None]]
 # (platform, who changes, id, wanted body, stored body)
 Change = Callable[[Platform, Principal, ResourceId, Json, Json], None]
+Names = Callable[[Platform, Json], Iterator[tuple[str, str]]]
 Action = Callable[[Platform, ResourceId, Json], Awaitable[Any]]
 
 
@@ -46,6 +47,7 @@ class ResourceType:
     deleted_at_once: bool = False  # but DELETE responds when the resource is gone
     creation: int = 201  # the status of the response to a creation, one that clients accept; 202 has no body
     linked: Mapping[str, str] | None = None  # paths in a body that name other resources -> the action: see `links`
+    names: Names | None = None  # yields what a body names in another way, with the action that its writer needs there
     check_change: Change | None = None  # raises AzureError if the caller may not make a change, although it may write
     written: Callable[[Platform, Principal, ResourceId], None] | None = None  # keeps who wrote it, to act as them later
     prepare: Prepare | None = None  # adds the service's own properties before a body is stored

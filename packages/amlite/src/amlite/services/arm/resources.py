@@ -137,8 +137,8 @@ def check_links(platform: Platform, principal: Principal | None, id: ResourceId,
     named = identity.get("userAssignedIdentities") if isinstance(identity, dict) else None
     wanted = [(name, _ASSIGN) for name in named] if isinstance(named, dict) else []
     kind, old = type_of(platform, id), platform.store.get(str(id))
-    kept = set(kind.links(old.body)) if old is not None else set()
-    wanted += [link for link in kind.links(body) if link not in kept]
+    kept = set(_links(platform, kind, old.body)) if old is not None else set()
+    wanted += [link for link in _links(platform, kind, body) if link not in kept]
     for scope, action in wanted:
         if principal is not None and not platform.access.allowed(principal, scope, action):
             raise AzureError(
@@ -149,6 +149,10 @@ def check_links(platform: Platform, principal: Principal | None, id: ResourceId,
                 f"action(s) '{action}' on the linked scope(s) '{scope}' (respectively) or the linked scope(s) "
                 "are invalid.",
             )
+
+
+def _links(platform: Platform, kind: ResourceType, body: Json) -> list[tuple[str, str]]:
+    return [*kind.links(body), *(kind.names(platform, body) if kind.names is not None else ())]
 
 
 async def write(

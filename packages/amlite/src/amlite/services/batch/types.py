@@ -10,7 +10,7 @@ from amlite.core.resource_id import ResourceId
 from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.batch import components, settings
-from amlite.services.machinelearning import endpoints, references
+from amlite.services.machinelearning import endpoints, references, shared_assets
 from amlite.services.machinelearning.published.validation import writable
 
 ENDPOINT_TYPE = endpoints.BATCH_TYPE
@@ -195,6 +195,7 @@ TYPES = [
         pattern=endpoints.PATTERN,
         rule=endpoints.RULE,
         asynchronous=True,
+        names=shared_assets.links,
         prepare=_deployment,
         created=_provision,
         check_deletion=_check_deletion,

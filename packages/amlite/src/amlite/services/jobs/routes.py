@@ -10,6 +10,7 @@ from amlite.core.routing import ARM_HOST, Call, Routes, reply
 from amlite.services.arm import polling
 from amlite.services.jobs import documents, execution, lifecycle, submission
 from amlite.services.jobs.documents import Job
+from amlite.services.machinelearning import shared_assets
 from amlite.services.machinelearning.addresses import WORKSPACE, workspace_of
 
 routes = Routes(ARM_HOST)
@@ -25,6 +26,7 @@ async def put_job(call: Call) -> web.Response:
     changed = submission.update(call.platform, workspace_id, name, body)
     if changed is not None:
         return reply(changed)
+    shared_assets.require(call.platform, call.principal, body)
     return reply(await submission.submit(call.platform, workspace_id, name, body, call.principal), 201)
 
 

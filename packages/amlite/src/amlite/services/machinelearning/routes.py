@@ -13,7 +13,7 @@ from amlite.core.listing import active, ordered, page
 from amlite.core.routing import ARM_HOST, AUTHENTICATED, Call, Routes, reply
 from amlite.core.wire import Json
 from amlite.services.arm import polling
-from amlite.services.machinelearning import assets, references, versions
+from amlite.services.machinelearning import assets, references, shared_assets, versions
 from amlite.services.machinelearning.addresses import LOCATION, REGION_HOST, WORKSPACE, kind_of, workspace_of
 from amlite.services.machinelearning.references import KINDS
 from amlite.services.storage import blobs, delegation
@@ -119,6 +119,8 @@ async def put_version(call: Call) -> web.Response:
     name, version = call.parameters["name"], call.parameters["version"]
     old = call.platform.store.get(f"{owner.id}/{kind}/{name}/versions/{version}")
     preconditions.require(call.request.headers, old)
+    if old is None:
+        shared_assets.require(call.platform, call.principal, body)
     stored = versions.put(call.platform, owner, kind, name, version, body, call.principal)
     return reply(stored.body, 200 if old else 201, preconditions.tag(stored))
 

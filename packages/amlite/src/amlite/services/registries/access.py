@@ -5,10 +5,11 @@ from __future__ import annotations
 from amlite.core.access import Principal
 from amlite.core.platform import Platform
 from amlite.core.store import Document
+from amlite.services.machinelearning import shared_assets
 from amlite.services.machinelearning.references import PROVIDER, REGISTRY_TYPE, workspace
 from amlite.services.managedidentity import identities
 
-READ = f"{PROVIDER}/registries/assets/read"
+READ = shared_assets.READ
 WRITE = f"{PROVIDER}/registries/assets/write"
 DELETE = f"{PROVIDER}/registries/assets/delete"
 ROLE = "AzureML Registry User"

@@ -20,7 +20,7 @@ from amlite.core.store import Document
 from amlite.core.wire import Json
 from amlite.services.arm import polling
 from amlite.services.machinelearning import assets as workspace_assets
-from amlite.services.machinelearning import curated, references, versions
+from amlite.services.machinelearning import curated, references, shared_assets, versions
 from amlite.services.machinelearning.addresses import LOCATION as ARM_LOCATION
 from amlite.services.machinelearning.addresses import data_routes, kind_of
 from amlite.services.machinelearning.references import KINDS, PROVIDER
@@ -128,6 +128,8 @@ async def put_version(call: Call) -> web.Response:
     if old is not None and old.body["properties"]["provisioningState"] == "Failed":
         call.platform.store.delete(old.id)
         old = None
+    if old is None:
+        shared_assets.require(call.platform, call.principal, body)
     before = old.body if old else None
     properties = await assets.prepare_version(call.platform, owner, kind, name, version, body, before)
     if old is None:

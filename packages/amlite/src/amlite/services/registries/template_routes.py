@@ -7,7 +7,7 @@ from aiohttp import web
 from amlite.core.errors import AzureError
 from amlite.core.listing import active, page
 from amlite.core.routing import AUTHENTICATED, Call, reply
-from amlite.services.machinelearning import references, versions
+from amlite.services.machinelearning import references, shared_assets, versions
 from amlite.services.machinelearning.addresses import data_routes
 from amlite.services.registries import access, assets, templates
 from amlite.services.registries.addresses import REGISTRY, readable_registry, registry_of
@@ -53,6 +53,8 @@ async def put_template(call: Call) -> web.Response:
     path = assets.path_of(owner, templates.KIND, name, version)
     assets.refuse_deleted(call.platform, path)
     old = call.platform.store.get(path)
+    if old is None:
+        shared_assets.require(call.platform, call.principal, body)
     properties = templates.prepare(call.platform, name, version, body, old.body["properties"] if old else None)
     base, kind = assets.path_of(owner, templates.KIND, name), assets.container_type(templates.KIND)
     stored = versions.keep(call.platform, base, kind, version, properties, call.principal)

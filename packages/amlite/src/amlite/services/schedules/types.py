@@ -14,6 +14,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.triggers import Trigger
 from amlite.core.wire import Json
 from amlite.services.arm.resources import resource_of
+from amlite.services.machinelearning import shared_assets
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.schedules import firing, imports, monitors
 from amlite.services.schedules.firing import TYPE, Firing
@@ -87,6 +88,7 @@ TYPES = [
         rule="Schedule names are 1-255 letters, digits, hyphens and underscores and begin with a letter or digit.",
         located=False,
         asynchronous=True,
+        names=shared_assets.links,
         written=firing.written,
         prepare=_prepare,
         created=_created,

@@ -11,7 +11,7 @@ from amlite.core.resource_types import ResourceType
 from amlite.core.wire import Json
 from amlite.services.arm.providers import require_for_endpoints
 from amlite.services.arm.resources import resource_of
-from amlite.services.machinelearning import endpoints, networks, quota, references, sizes
+from amlite.services.machinelearning import endpoints, networks, quota, references, shared_assets, sizes
 from amlite.services.machinelearning.published.validation import writable
 from amlite.services.monitoring import measurements, utilization
 from amlite.services.serving import collector, custom, keys, kubernetes, servers, settings, templates, traffic
@@ -237,6 +237,7 @@ TYPES = [
         rule=endpoints.RULE,
         required=("properties.endpointComputeType",),
         asynchronous=True,
+        names=shared_assets.links,
         prepare=_deployment,
         created=_provision,
         check_deletion=_check_deletion,
