@@ -17,7 +17,7 @@ from infra import RENAMES
 from pulumi_azureml.operations import AGAIN
 from release import storage
 from release.errors import ExistingError, PassingError, ReleaseError, RenamedError
-from release.interrupting import Interruption
+from release.interrupting import Cancellation
 from release.locks import Lock, locks_in, remove, unwritten
 
 # Parallel operations mostly wait for Azure. The engine's default of four for each processor is too low.
@@ -135,16 +135,16 @@ class Engine:
             reader(event)
 
         color = "never" if os.environ.get("NO_COLOR") else "auto"
-        interruption = Interruption()
+        cancellation = Cancellation()
         try:
-            with interruption.awaited():
+            with cancellation.awaited():
                 self.unless_locked(functools.partial(command, on_event=note, parallel=_PARALLEL, color=color), on_event)
         except automation.CommandError as error:
-            if interruption.came:
+            if cancellation.came:
                 raise ReleaseError(f"stack '{self._name}': {_CANCELLATION}") from error
             raise self._failed(changes, error) from error
         reader.check()
-        if interruption.came:
+        if cancellation.came:
             raise KeyboardInterrupt
         return changes
 

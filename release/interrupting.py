@@ -21,7 +21,7 @@ def interruptible() -> Iterator[None]:
         yield
 
 
-class Interruption:
+class Cancellation:
     """Waits at the first signal for the programs that this process has started. The second one is an interruption.
 
     Attributes:

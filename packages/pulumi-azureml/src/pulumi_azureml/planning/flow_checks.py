@@ -25,7 +25,7 @@ _BLOCKS = ("true_block", "false_block")
 _BODIES = ("command", "pipeline")
 
 
-class Steps(Protocol):
+class Wiring(Protocol):
     """The steps of a pipeline with their components, by name."""
 
     draft: Draft
@@ -74,7 +74,7 @@ def collect_control(draft: Draft, name: str, step: dict[str, Any]) -> None:
                 draft.problem(at, message, "make it a data asset, and write `azureml:NAME`")
 
 
-def check_control(steps: Steps, name: str, step: dict[str, Any]) -> Iterator[Problem]:
+def check_control(steps: Wiring, name: str, step: dict[str, Any]) -> Iterator[Problem]:
     """Check a node of control flow by the steps that it names. azure-ai-ml itself checks the rest."""
     if not control_flow.is_taken():
         return
@@ -121,7 +121,7 @@ def waits(jobs: Mapping[str, Any]) -> dict[str, set[str]]:
     return {name: others for name, others in found.items() if name in jobs}
 
 
-def _check_condition(steps: Steps, name: str, step: dict[str, Any]) -> Iterator[Problem]:
+def _check_condition(steps: Wiring, name: str, step: dict[str, Any]) -> Iterator[Problem]:
     keys, condition = ("jobs", name, "condition"), step.get("condition")
     for match in _bindings(condition):
         type_, problem = steps.resolve(keys, match[1])
@@ -137,7 +137,7 @@ def _check_condition(steps: Steps, name: str, step: dict[str, Any]) -> Iterator[
                 yield problem
 
 
-def _check_do_while(steps: Steps, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
+def _check_do_while(steps: Wiring, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
     document, component = steps.draft.document, steps.components.get(body)
     if component is None:
         if ("jobs", body, "component") not in steps.draft.targets:
@@ -160,7 +160,7 @@ def _check_do_while(steps: Steps, name: str, step: dict[str, Any], body: str) ->
         yield from _known(steps, ("jobs", name, key), body, group, port, mapping(component.definition.get(group)))
 
 
-def _check_items(steps: Steps, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
+def _check_items(steps: Wiring, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
     keys: KeyPath = ("jobs", name, "items")
     component, items = steps.components.get(body), step.get("items")
     declared = mapping(component.definition.get("inputs")) if component is not None else None
@@ -177,7 +177,7 @@ def _check_items(steps: Steps, name: str, step: dict[str, Any], body: str) -> It
                 yield from steps.check_value(at, value, mapping((declared or {}).get(port)))
 
 
-def _check_outputs(steps: Steps, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
+def _check_outputs(steps: Wiring, name: str, step: dict[str, Any], body: str) -> Iterator[Problem]:
     ports = steps.ports(name, "outputs")
     for output, value in mapping(step.get("outputs")).items():
         at = ("jobs", name, "outputs", output)
@@ -189,7 +189,7 @@ def _check_outputs(steps: Steps, name: str, step: dict[str, Any], body: str) -> 
                 yield problem
 
 
-def _wrong_step(steps: Steps, keys: tuple[str, str, str], given: Any) -> Problem | None:
+def _wrong_step(steps: Wiring, keys: tuple[str, str, str], given: Any) -> Problem | None:
     """Return the problem of a body or a block that is no step, or a step that is control flow itself."""
     document, target = steps.draft.document, named(given)
     if target is None:
@@ -205,7 +205,7 @@ def _wrong_step(steps: Steps, keys: tuple[str, str, str], given: Any) -> Problem
 
 
 def _known(
-    steps: Steps, keys: KeyPath, body: str, group: str, port: str, ports: Mapping[str, Any]
+    steps: Wiring, keys: KeyPath, body: str, group: str, port: str, ports: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Yield the problem of an input or output that a body does not have."""
     if port not in ports:
