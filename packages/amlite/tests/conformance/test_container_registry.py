@@ -200,6 +200,23 @@ def test_a_refresh_token_of_another_registry_is_refused(amlite: Any, registry: t
     assert answer.status_code == 401
 
 
+@pytest.mark.attack
+def test_a_token_opens_no_later_registry_with_its_name(amlite: Any, registry: tuple[str, str]) -> None:
+    name, arm_id = f"again{registry[0]}", registry[1].replace(registry[0], f"again{registry[0]}")
+    body = {"location": "westeurope", "sku": {"name": "Basic"}}
+    amlite.put(arm_id, body, "2023-07-01")
+    signed = headers(name, amlite.credential, "repository:a:pull,push")
+    base = f"https://{name}.azurecr.io"
+    amlite.put(arm_id, {**body, "tags": {"a": "b"}}, "2023-07-01")
+    assert push(base, "a", signed).status_code == 201
+    amlite.remove(arm_id, "2023-07-01")
+    amlite.put(arm_id, body, "2023-07-01")
+    try:
+        assert push(base, "a", signed).status_code == 401
+    finally:
+        amlite.remove(arm_id, "2023-07-01")
+
+
 def test_a_forged_identity_gets_no_refresh_token(registry: tuple[str, str]) -> None:
     class Forged:
         def get_token(self, *_: str) -> Any:
