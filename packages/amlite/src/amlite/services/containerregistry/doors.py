@@ -29,14 +29,10 @@ _BLOB = re.compile(r"/v2/.+/blobs/(?P<digest>sha256:[0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Door:
-    """One of the two ways in: the registry, its id, the address of this way, and the prefix of its repositories.
-
-    `audience` is what its tokens are for: this registry, and no later one with its name.
-    """
+    """One of the two ways in: the registry, its id, the address of this way, and the prefix of its repositories."""
 
     registry: str
     registry_id: str
-    audience: str
     address: str
     prefix: str
 
@@ -45,8 +41,7 @@ def find(platform: Platform, name: str, address: str, prefix: str) -> Door:
     """Return a door to the registry with a name. RegistryError 404 if it does not exist."""
     for document in platform.store.of_type(REGISTRY_TYPE):
         if document.body["name"].lower() == name.lower():
-            audience = f"{name.lower()} {document.body['systemData']['createdAt']}"
-            return Door(name.lower(), document.id, audience, address, prefix)
+            return Door(name.lower(), document.id, address, prefix)
     raise RegistryError(404, "NAME_UNKNOWN", f"The registry '{name}{SUFFIX}' does not exist.")
 
 
@@ -56,10 +51,10 @@ def token(platform: Platform, request: web.Request, form: Mapping[str, str], doo
     registry = platform.store.get(door.registry_id)
     # The admin user may do everything in the registry.
     is_admin = registry is not None and admin.signs_in(platform, registry.body, name, shown)
-    principal = None if is_admin else tokens.principal_of(platform, shown, door.audience)
+    principal = None if is_admin else tokens.principal_of(platform, shown, door.registry)
     asked = request.query.getall("scope", []) or form.get("scope", "").split()
     scopes = [scope for entry in asked for scope in entry.split()]
-    access = tokens.access_token(platform, principal, door.audience, door.registry_id, scopes)
+    access = tokens.access_token(platform, principal, door.registry, door.registry_id, scopes)
     return reply({"access_token": access, "token": access, "expires_in": tokens.ACCESS_SECONDS})
 
 
@@ -88,8 +83,8 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
         if scheme.lower() != "bearer":
             raise tokens.denied(repository, action)
         if lists:
-            tokens.require_catalog(platform, shown, door.audience)
-        tokens.require(platform, shown, door.audience, repository, action)
+            tokens.require_catalog(platform, shown, door.registry)
+        tokens.require(platform, shown, door.registry, repository, action)
     except RegistryError as error:
         error.headers |= challenge(request, door.address, is_secure=not door.prefix)
         raise
@@ -97,8 +92,8 @@ async def forward(platform: Platform, request: web.Request, door: Door) -> web.S
     if (
         request.method == "HEAD"
         and blob is not None
-        and tokens.permits(platform, shown, door.audience, repository, "push")
-        and tokens.reads_all(platform, shown, door.audience)
+        and tokens.permits(platform, shown, door.registry, repository, "push")
+        and tokens.reads_all(platform, shown, door.registry)
     ):
         # A client that may push checks whether it must send the layer. To others, a layer of another repository is
         # missing, as in Azure: whoever knows its digest would get its content.
@@ -150,7 +145,7 @@ def _inside(platform: Platform, request: web.Request, door: Door, hidden: str, s
     places = request.query.getall("from", [])
     if not all(
         f"{hidden}{place}".startswith(f"{door.registry}/")
-        and tokens.permits(platform, shown, door.audience, place, "pull")
+        and tokens.permits(platform, shown, door.registry, place, "pull")
         for place in places
     ):
         query = [(key, value) for key, value in query if key not in ("from", "mount")]

@@ -35,7 +35,7 @@ async def exchange(call: Call) -> web.Response:
         principal = entra_tokens(call.platform).principal_of(str(form.get("access_token", "")), _AUDIENCES)
     except AzureError as error:
         raise RegistryError(401, "UNAUTHORIZED", error.message) from error
-    return reply({"refresh_token": tokens.refresh_token(call.platform, principal, door.audience)})
+    return reply({"refresh_token": tokens.refresh_token(call.platform, principal, door.registry)})
 
 
 @routes.route("*", "/oauth2/token")

@@ -72,7 +72,7 @@ def _require(call: Call, door: Door, repository: str) -> None:
     scheme, _, shown = call.request.headers.get("Authorization", "").partition(" ")
     platform: Platform = call.platform
     if scheme.lower() != "bearer" or not any(
-        tokens.permits(platform, shown, door.audience, repository, action) for action in _READS
+        tokens.permits(platform, shown, door.registry, repository, action) for action in _READS
     ):
         raise tokens.denied(repository, _READS[0])
 

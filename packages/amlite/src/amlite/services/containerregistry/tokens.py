@@ -123,16 +123,27 @@ def _key(platform: Platform) -> str:
     return str(saved.body["secret"])
 
 
+def _audience(platform: Platform, registry: str) -> str:
+    """Return what the tokens of a registry are for: this one, and no later one with its name."""
+    created = (
+        document.body["systemData"]["createdAt"]
+        for document in platform.store.of_type(_REGISTRY)
+        if document.body["name"].lower() == registry
+    )
+    return f"{registry} {next(created, '')}"
+
+
 def _sign(platform: Platform, registry: str, kind: str, seconds: int, claims: Json) -> str:
     now = int(time.time())
     times = {"iat": now, "nbf": now - 60, "exp": now + seconds}
-    payload = {"iss": "Azure Container Registry", "aud": registry, "grant_type": kind, **times, **claims}
+    audience = _audience(platform, registry)
+    payload = {"iss": "Azure Container Registry", "aud": audience, "grant_type": kind, **times, **claims}
     return jwt.encode(payload, _key(platform), algorithm="HS256")
 
 
 def _check(platform: Platform, token: str, registry: str, kind: str) -> Json:
     try:
-        claims: Json = jwt.decode(token, _key(platform), algorithms=["HS256"], audience=registry)
+        claims: Json = jwt.decode(token, _key(platform), algorithms=["HS256"], audience=_audience(platform, registry))
     except jwt.InvalidTokenError as error:
         raise RegistryError(401, "UNAUTHORIZED", f"The registry's token is invalid: {error}.") from error
     if claims.get("grant_type") != kind:
