@@ -326,6 +326,44 @@ def test_nobody_changes_the_files_that_another_one_is_uploading(
 
 
 @pytest.mark.attack
+def test_two_imports_of_the_same_version_do_not_mix_their_files(
+    registry: MLClient, ml_client: MLClient, amlite: LocalAzure, azureml_workspace: Workspace, name: str, tmp_path: Path
+) -> None:
+    from azure.ai.ml.entities import Model
+
+    guid = amlite.arm("GET", azureml_workspace.id).json()["properties"]["workspaceId"]
+    texts = ("good", "evil")
+    for text in texts:
+        weights = tmp_path / text / "weights"
+        weights.mkdir(parents=True)
+        for number in range(20):
+            (weights / f"{number}.txt").write_text(text, "utf-8")
+        ml_client.models.create_or_update(
+            Model(name=f"{text}-{name}", version="1", path=str(weights), type="custom_model")
+        )
+    token = amlite.credential.get_token("https://ml.azure.com/.default").token
+    begun = [
+        amlite.session.post(
+            f"https://westeurope.api.azureml.ms/mferp/managementfrontend{REGISTRY_ID}/import",
+            json={
+                "properties": {
+                    "sourceAssetId": f"azureml://locations/westeurope/workspaces/{guid}/models/{text}-{name}/versions/1",
+                    "destinationName": name,
+                    "destinationVersion": "1",
+                }
+            },
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        for text in texts
+    ]
+    states = [amlite.finish(each)["status"] for each in begun]
+    assert sorted(states) == ["Failed", "Succeeded"]
+    registry.models.download(name, "1", download_path=str(tmp_path / "back"))
+    found = {file.read_text("utf-8") for file in (tmp_path / "back").rglob("*.txt")}
+    assert found == {texts[states.index("Succeeded")]}
+
+
+@pytest.mark.attack
 def test_who_loses_the_role_keeps_an_address_until_its_end_and_gets_no_other_one(
     registry: MLClient, amlite: LocalAzure, name: str
 ) -> None:

@@ -71,6 +71,7 @@ async def prepare_version(
         )
     if old is None:  # the place of its files does not change
         await _check_files(platform, registry, path, kind, name, properties)
+        refuse_existing(platform, path)  # somebody may have registered it meanwhile
     return properties
 
 
@@ -80,6 +81,12 @@ def refuse_deleted(platform: Platform, path: str) -> None:
         raise AzureError(
             409, "UserError", f"'{path}' was deleted; the version of a deleted asset cannot be used again."
         )
+
+
+def refuse_existing(platform: Platform, path: str) -> None:
+    """Raise AzureError 409 for a version that exists."""
+    if platform.store.get(path) is not None:
+        raise AzureError(409, "UserError", f"'{path}' already exists; the content of a version never changes.")
 
 
 def bury(platform: Platform, path: str) -> int:
@@ -108,9 +115,20 @@ def upload_place(
     document = platform.store.get(path)
     if document is not None and (known := _place(kind, document.body["properties"])) is not None:
         return BlobPath(known.account, known.container)
-    container = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()} {holder}"))
+    container = _container(path, holder)
     platform.store.put(f"{_UPLOAD}/{container}", _UPLOAD, {"path": path.lower()})
     return BlobPath(access.accounts(registry)[0], container)
+
+
+def is_held(registry: Document, kind: str, name: str, version: Document, holder: str) -> bool | None:
+    """Whether the files of a version are those that a holder put there. None: it has no files."""
+    place = _place(kind, version.body["properties"])
+    path = path_of(registry, kind, name, version.id.rpartition("/")[2])
+    return None if place is None else place.container == _container(path, holder)
+
+
+def _container(path: str, holder: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.lower()} {holder}"))
 
 
 def _check_references(platform: Platform, kind: str, name: str, spec: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from pathlib import Path
 
 from amlite.core.access import Principal
@@ -40,9 +41,9 @@ def begin(
     """Start to copy a version and return the operation's id. Raises AzureError 409 if it exists or was deleted."""
     path = assets.path_of(registry, kind, name, version)
     assets.refuse_deleted(platform, path)
-    if platform.store.get(path) is not None:
-        raise AzureError(409, "UserError", f"'{path}' already exists; the content of a version never changes.")
+    assets.refuse_existing(platform, path)
     arguments = {
+        "holder": f"import {uuid.uuid4()}",  # two imports of the same version do not mix their files
         "registry": registry.id,
         "source": source.id,
         "kind": kind,
@@ -59,11 +60,18 @@ async def finish(platform: Platform, arguments: Json) -> None:
     registry, source = platform.store.get(arguments["registry"]), platform.store.get(arguments["source"])
     if registry is None or source is None:
         raise AzureError(404, "UserError", "The registry or the asset was deleted while it was being copied.")
-    path = assets.path_of(registry, kind, name, version)
-    if platform.store.get(path) is not None:
-        return
+    path, holder = assets.path_of(registry, kind, name, version), str(arguments.get("holder") or "")
     properties = {key: value for key, value in source.body["properties"].items() if key not in _LEFT}
-    target = assets.upload_place(platform, registry, kind, name, version)
+    if (known := platform.store.get(path)) is not None:  # an earlier attempt wrote it, or somebody else
+        held = assets.is_held(registry, kind, name, known, holder)
+        if held is None:
+            await assets.prepare_version(
+                platform, registry, kind, name, version, {"properties": properties}, known.body
+            )
+        elif not held:
+            assets.refuse_existing(platform, path)
+        return
+    target = assets.upload_place(platform, registry, kind, name, version, holder)
     who = Principal(*arguments["principal"]) if arguments["principal"] else None
     workspace_id = source.id.rsplit("/", 4)[0]
     if kind == "environments":

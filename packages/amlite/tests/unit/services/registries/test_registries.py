@@ -16,6 +16,7 @@ from amlite.core.store import Document
 from amlite.services.machinelearning import references
 from amlite.services.machinelearning.references import PROVIDER
 from amlite.services.registries import access, assets, copying, types
+from amlite.services.storage import blobs
 
 GROUP = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/rg"
 REGISTRY = f"{GROUP}/providers/{PROVIDER}/registries/Shared"
@@ -199,3 +200,29 @@ def test_a_workspace_acts_as_its_own_identity_unless_it_names_another(platform: 
     own = {"identity": {"type": "SystemAssigned", "principalId": "p"}, "properties": {}}
     platform.store.put(WORKSPACE, f"{PROVIDER}/workspaces", own)
     assert access.workspace_identity(platform, WORKSPACE) == Principal("p", "p")
+
+
+@pytest.mark.attack
+def test_a_version_that_another_one_registers_meanwhile_stays(
+    platform: Platform, registry: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = access.accounts(registry)[0]
+    mine, theirs = (assets.upload_place(platform, registry, "models", "m", "1", holder) for holder in ("a", "b"))
+
+    def prepared_at(place: blobs.BlobPath) -> Any:
+        given = {"properties": {"modelUri": place.url, "modelType": "custom_model"}}
+        return assets.prepare_version(platform, registry, "models", "m", "1", given, None)
+
+    async def listed(_platform: Platform, place: blobs.BlobPath) -> list[str]:
+        if place.container == mine.container:  # a list of many files takes long
+            assets.write(platform, registry, "models", "m", "1", await prepared_at(theirs), WHO)
+        return ["model.json"]
+
+    monkeypatch.setattr(blobs, "names", listed)
+    with pytest.raises(AzureError, match="already exists") as refused:
+        asyncio.run(prepared_at(mine))
+    assert refused.value.status == 409
+    kept = platform.store.get(assets.path_of(registry, "models", "m", "1"))
+    assert kept is not None
+    assert theirs.container in kept.body["properties"]["modelUri"]
+    assert account in kept.body["properties"]["modelUri"]
