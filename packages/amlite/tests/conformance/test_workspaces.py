@@ -233,6 +233,19 @@ def test_datastore_get_default_has_no_secret_where_identity_is_used(identity_wor
     assert secrets.status_code == 400
 
 
+@pytest.mark.attack
+def test_a_datastore_without_credentials_has_no_secrets(azureml_workspace: Workspace) -> None:
+    secrets = {"secretsType": "AccountKey", "key": "c2VjcmV0"}
+    properties = {
+        "datastoreType": "AzureBlob",
+        "accountName": azureml_workspace.account,
+        "containerName": "nothing",
+        "credentials": {"credentialsType": "None", "secrets": secrets},
+    }
+    shown = azureml_workspace.azure.put(f"{azureml_workspace.id}/datastores/nothing", {"properties": properties})
+    assert shown["properties"]["credentials"] == {"credentialsType": "None"}
+
+
 def test_datastore_create_or_update_never_shows_its_secret(azureml_workspace: Workspace, ml_client: MLClient) -> None:
     from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore
 

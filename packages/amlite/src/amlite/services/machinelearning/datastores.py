@@ -91,12 +91,12 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
                 f"Datastore '{resource_id.name}' exists and its {name} cannot be changed; use another name.",
             )
     _check_place(properties)
-    secrets = properties["credentials"].pop("secrets", None)
-    if secrets is not None:
-        _check_secrets(properties["credentials"]["credentialsType"], secrets)
-        platform.store.put(f"{resource_id}/secrets", _SECRETS_TYPE, secrets)
-    elif properties["credentials"]["credentialsType"] == "None":
+    kind, secrets = properties["credentials"]["credentialsType"], properties["credentials"].pop("secrets", None)
+    if kind == "None":  # in its model, secrets are an unknown field
         platform.store.delete(f"{resource_id}/secrets")
+    elif secrets is not None:
+        _check_secrets(kind, secrets)
+        platform.store.put(f"{resource_id}/secrets", _SECRETS_TYPE, secrets)
     defaults: Json = {"endpoint": "core.windows.net", "protocol": "https", "serviceDataAccessAuthIdentity": "None"}
     places: Json = {"subscriptionId": resource_id.subscription, "resourceGroup": resource_id.group}
     added = {**places, **defaults, **properties, "isDefault": bool(old and old["properties"].get("isDefault"))}
