@@ -35,7 +35,11 @@ def use(folder: Path) -> bool:
     """Note that an environment is used. Return False if there is none, or if it is being built or deleted."""
     if not is_whole(folder):
         return False
-    with lock_of(folder).open("a") as lock:
+    try:
+        lock = lock_of(folder).open("a")
+    except OSError:  # the cache is read-only, as in an image: nobody deletes it
+        return True
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:

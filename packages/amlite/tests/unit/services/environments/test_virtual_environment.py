@@ -78,6 +78,14 @@ def test_an_environment_that_was_not_used_for_a_month_is_deleted(old: Path) -> N
     assert not keeping.use(old)
 
 
+def test_an_environment_of_a_read_only_cache_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "known"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch()
+    keeping.lock_of(folder).mkdir()  # nobody can write this one either
+    assert keeping.use(folder)
+
+
 def test_an_environment_that_is_used_stays(old: Path) -> None:
     assert keeping.use(old)
     keeping.trim(old.parent)
