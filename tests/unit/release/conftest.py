@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
@@ -25,6 +27,20 @@ def no_job(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(VARIABLES):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ignore no signal to end, as `nohup` and a shell's background jobs do."""
+    numbers: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ def test_a_cancelled_update_says_what_is_kept(word: str, fake: FakeStack) -> Non
         PulumiStack("local").up(lambda _event: None)
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_end_cancels_an_update_that_saves_its_state_first(number: signal.Signals, fake: FakeStack) -> None:
     """The engine was killed by its closed output, and left its lock. A host of CI jobs tells `release` alone."""
@@ -117,6 +118,7 @@ def test_a_signal_to_end_cancels_an_update_that_saves_its_state_first(number: si
         PulumiStack("local").up(engine)
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_signal_does_not_wait_for_the_engine(fake: FakeStack) -> None:
     def engine(_event: events.EngineEvent) -> None:
         for _ in range(2):

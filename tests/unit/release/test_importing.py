@@ -120,6 +120,7 @@ def stop(end: BaseException, copied: Path) -> None:
     raise end
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_an_import_that_a_signal_ends_leaves_no_copy(number: signal.Signals, foreign: Path, tmp_path: Path) -> None:
     """As of a job that a CI host cancels, or a terminal that is closed."""
