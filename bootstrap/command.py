@@ -15,7 +15,7 @@ from bootstrap import stack_files
 from bootstrap.actionlint import Actionlint
 from bootstrap.errors import SetupError
 from bootstrap.files import link
-from bootstrap.layout import Layout
+from bootstrap.layout import OWN_FOLDERS, Layout
 from bootstrap.local_azure import LocalAzure
 from bootstrap.locking import exclusive, run_exclusively
 from bootstrap.phases import Found, Phase, SideBySide, Toolchain, pending
@@ -54,11 +54,15 @@ def main(arguments: Sequence[str]) -> int:
             signal.signal(number, _interrupt)
     try:
         layout = Layout.of(Path(__file__).resolve().parent.parent)
+        layout.check()
         set_up(layout, (*PHASES, *LINTERS) if options.linters else PHASES)
         project = Project.of(stack_files.LOCAL, layout.repository)
         print(*stack_files.write(stack_files.LOCAL, project), sep="\n", end="", flush=True)
     except SetupError as error:
         print(f"Set-up failed: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"Set-up failed: you may not use {error.filename}\n  fix: {OWN_FOLDERS}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootstrap.errors import SetupError
+
 PULUMI_VERSION = "3.259.0"
 """The version of the Pulumi CLI, of the SDK in pyproject.toml, and of the modules in pulumi-cli/go.mod."""
+
+OWN_FOLDERS = "Set XDG_CACHE_HOME and PULUMI_HOME to folders that you make, or make these your own."
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class Layout:
             cache=cache / "azureml-platform",
             pulumi_home=Path(environment.get("PULUMI_HOME") or home / ".pulumi").absolute(),
         )
+
+    def check(self) -> None:
+        """Raise SetupError for a cache of another user, whose programs would run as this one. Root is trusted."""
+        for folder in (self.cache, self.pulumi_home):
+            if folder.exists() and folder.stat().st_uid not in (0, os.geteuid()):
+                raise SetupError(f"{folder} belongs to another user", fix=OWN_FOLDERS)
 
     @property
     def venv(self) -> Path:

@@ -39,7 +39,7 @@ class Found:
     def is_there(self) -> bool:
         """Whether all its files still exist."""
         paths = [*self.tools.values(), *(value for key, value in self.facts.items() if key.endswith("_path") and value)]
-        return all(Path(path).exists() for path in paths)
+        return all(os.path.exists(path) for path in paths)  # noqa: PTH110 - False for a file of another user, too
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ class PulumiCli:
     def _usable(task: Task, folder: Path, origin: str) -> Found | None:
         """Return the CLI in a folder if it and its plugins exist and are new enough."""
         tools = {name: folder / name for name in ("pulumi", *PLUGINS)}
-        if not all(path.exists() for path in tools.values()):
+        # A copy that a power cut ended is empty.
+        if not all(path.is_file() and path.stat().st_size for path in tools.values()):
             return None
         environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
         try:

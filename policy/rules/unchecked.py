@@ -16,6 +16,7 @@ _TEMPLATES = (
     "azure-native:resources:TemplateSpecVersion",
     "azure:*",
     "azapi:*",
+    "azurerm:*",
 )
 # What pulumi_azureml declares, with the rules for assets.
 _ML = "azure-native:machinelearningservices"

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from bootstrap.command import set_up
+from bootstrap.command import main, set_up
 from bootstrap.errors import SetupError
 from bootstrap.layout import Layout
 from bootstrap.phases import Found, Phase, SideBySide, Task, Toolchain, which
@@ -189,3 +192,45 @@ def test_folders_are_the_same_wherever_a_program_runs(tmp_path: Path, monkeypatc
     (tmp_path / "bin/tool").touch(0o755)
     monkeypatch.setenv("PATH", "bin")
     assert which("tool", given) == str(tmp_path / "bin/tool")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may open what is closed, and makes files of another user")
+def test_what_another_user_has_closed_counts_as_missing() -> None:
+    """A copy of a checkout has the results of a user whose home is closed."""
+    with tempfile.TemporaryDirectory() as base:
+        file = Path(base, "closed", "tool")
+        file.parent.mkdir(mode=0o700)
+        file.touch()
+        Path(base).chmod(0o755)
+        if not (child := os.fork()):
+            os.setuid(65534)
+            code = 2
+            try:
+                code = int(Found("", {"tool": str(file)}).is_there())
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.attack
+def test_a_cache_of_another_user_is_not_used(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout.check()
+    layout.pulumi_home.mkdir(parents=True)
+    layout.check()
+    if layout.pulumi_home.stat().st_uid == 0:
+        os.chown(layout.pulumi_home, 65534, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    with pytest.raises(SetupError, match=f"{layout.pulumi_home} belongs to another user"):
+        layout.check()
+
+
+def test_a_file_that_may_not_be_used_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/cache/setup.lock")
+
+    monkeypatch.setattr(sys.modules["bootstrap.command"], "set_up", closed)
+    assert main([]) == 1
+    assert "Set-up failed: you may not use /cache/setup.lock\n  fix: Set XDG_CACHE_HOME" in capsys.readouterr().err

@@ -83,6 +83,14 @@ def test_a_cli_without_its_python_host_is_passed_over(programs: Callable[[str, s
     assert "on PATH" not in PulumiCli().run(task).summary
 
 
+def test_a_cli_whose_copy_was_cut_off_is_passed_over(programs: Callable[[str, str], Path], task: Task) -> None:
+    folder = programs("pulumi", "true").parent
+    place(folder, PULUMI_VERSION)
+    (folder / PLUGINS[-1]).write_text("")
+    place(task.layout.pulumi_home / "versions" / PULUMI_VERSION / "bin", PULUMI_VERSION)
+    assert "on PATH" not in PulumiCli().run(task).summary
+
+
 def test_out_of_reach_it_is_built_from_go_modules_once(
     programs: Callable[[str, str], Path], task: Task, details: list[str], tmp_path: Path
 ) -> None:

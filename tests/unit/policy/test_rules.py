@@ -348,6 +348,7 @@ BYPASSES: list[tuple[str, str, dict[str, Any]]] = [
             "azure-native:resources:DeploymentStackAtSubscription",
             "azure:storage/account:Account",
             "azapi:resources:Resource",
+            "azurerm:index/containerRegistry:ContainerRegistry",
             "azure-native:machinelearningservices:OnlineDeployment",
         )
     ),

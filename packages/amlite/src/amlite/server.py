@@ -301,7 +301,7 @@ def main() -> None:
     """Lock the state folder, end the processes that an earlier amlite left, and serve."""
     state = Path(sys.argv[1]).resolve()
     try:
-        if (wrong := disk.check(state) or runtime.foreign(state)) is not None:
+        if (wrong := disk.check(state) or runtime.foreign(state) or runtime.foreign_cache()) is not None:
             print(wrong, file=sys.stderr)
             sys.exit(disk.CODE)
         state.chmod(0o700)  # however it was made: everything in it is for its user only

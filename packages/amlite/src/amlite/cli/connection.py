@@ -47,7 +47,7 @@ def ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] |
 def ensure_started() -> runtime.Runtime:
     """Return the running amlite, and start it when there is none; ClickException when it does not start."""
     state = runtime.state_folder()
-    if (wrong := disk.check(state) or runtime.foreign(state)) is not None:
+    if (wrong := disk.check(state) or runtime.foreign(state) or runtime.foreign_cache()) is not None:
         raise click.ClickException(wrong)
     found = runtime.read(state)
     if found is not None:

@@ -62,6 +62,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlite"
 
 
+def foreign_cache() -> str | None:
+    """Return the message if the cache is of another user, whose programs amlite would run as this one.
+
+    Root is trusted. A folder of this user that is open to others, as after `umask 0`, is closed to them.
+    """
+    folder = cache_folder()
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        found = None
+    if found is not None and found.st_uid == os.geteuid():
+        if found.st_mode & stat.S_IWOTH:
+            folder.chmod(stat.S_IMODE(found.st_mode) & ~stat.S_IRWXO)
+        return None
+    if found is not None and found.st_uid == 0 and not found.st_mode & stat.S_IWOTH and os.access(folder, os.X_OK):
+        return None
+    return f"amlite does not use {folder}: it belongs to another user; set XDG_CACHE_HOME to a folder that you make"
+
+
 def remember(state: Path) -> None:
     """Note a state folder in the user's cache, for `others` and `foreign`."""
     file = _note(state)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import click
 
+from amlite.core import runtime
 from amlite.tools import azurite, base_image, container_registry, docker_engine, kubernetes, node, uv
 from amlite.tools.base import Tool, ToolError, Unavailable
 
@@ -47,6 +48,8 @@ def show(output: str, extra: Sequence[str] = ()) -> None:
 
     `extra` names more tools, which are required then.
     """
+    if (wrong := runtime.foreign_cache()) is not None:
+        raise click.ClickException(wrong)
     rows = install([*TOOLS, *(EXTRA_TOOLS[name] for name in extra)])
     if output == "json":
         click.echo(json.dumps({"tools": [asdict(row) for row in rows]}, indent=2))

@@ -89,6 +89,33 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.attack
+def test_a_cache_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has programs, such as Node, which would run as this user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert runtime.foreign_cache() is None, "there is none yet"
+    folder = tmp_path / "amlite"
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert runtime.foreign_cache() is None
+    assert folder.stat().st_mode & 0o777 == 0o770, "it is closed to others"
+    folder.chmod(0o777)
+    owner = os.stat_result((0o40777, 0, 0, 0, os.geteuid() + 1, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda _path: owner)
+    told = f"amlite does not use {folder}: it belongs to another user; set XDG_CACHE_HOME to a folder that you make"
+    assert runtime.foreign_cache() == told
+    root = os.stat_result((0o40755, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda _path: root)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert runtime.foreign_cache() is None, "root is trusted, as with the cache of an image"
+
+    def closed(_path: Path) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    assert runtime.foreign_cache() == told
+
+
+@pytest.mark.attack
 def test_a_state_that_came_with_a_project_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can have jobs that are under way, which a start would run. git makes folders that all users can enter."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
