@@ -88,11 +88,12 @@ def write(ml: MLClient, root: Path, found: Found) -> list[str]:
                 _create(root, f"{folder}/{path}", content, written)
         for path, text in found.files.items():
             _create(root, path, text.encode(), written)
-    except BaseException as error:
+    except (AzureError, OSError, ReleaseError) as error:
         _delete(root, written)
-        if not isinstance(error, AzureError | OSError | ReleaseError):
-            raise
         raise ReleaseError(f"{found.kind} '{found.name}' cannot be written: {error}") from error
+    except BaseException:  # an interruption
+        _delete(root, written)
+        raise
     return written
 
 
