@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
+
+_SAME_SECONDS = 1.0
 
 
 @contextmanager
@@ -22,7 +26,10 @@ def interruptible() -> Iterator[None]:
 
 
 class Cancellation:
-    """Waits at the first signal for the programs that this process has started. The second one is an interruption.
+    """Waits at the first signal for the programs that this process has started. A later one is an interruption.
+
+    Another one within a second is the first again: `timeout` and hosts of CI jobs tell a whole group of processes, and
+    make in this group passes the signal on.
 
     Attributes:
         came: Whether there was a signal.
@@ -31,6 +38,7 @@ class Cancellation:
     def __init__(self) -> None:
         """Start without a signal."""
         self.came = False
+        self._at = 0.0
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
@@ -39,16 +47,25 @@ class Cancellation:
             yield
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self.came and time.monotonic() - self._at < _SAME_SECONDS:
+            return
         # A terminal sends Ctrl-C to all of them. A second one would stop Pulumi before it saves the state.
         if number != signal.SIGINT:
             _tell_children()
         if self.came:
+            _silence_threads()
             _interrupt(number, frame)
-        self.came = True
+        self.came, self._at = True, time.monotonic()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _silence_threads() -> None:
+    """Hide the errors of Pulumi's threads, which read from the engine until this process ends."""
+    threading.excepthook = lambda _failure: None
+    warnings.simplefilter("ignore")
 
 
 def _tell_children() -> None:

@@ -119,16 +119,48 @@ def test_a_signal_to_end_cancels_an_update_that_saves_its_state_first(number: si
 
 
 @pytest.mark.usefixtures("heard")
-def test_a_second_signal_does_not_wait_for_the_engine(fake: FakeStack) -> None:
+def test_a_later_signal_does_not_wait_for_the_engine(fake: FakeStack) -> None:
     def engine(_event: events.EngineEvent) -> None:
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.1)
+            time.sleep(1.1)
         raise AssertionError
 
     fake.events = [diagnostic("info", "one")]
     with pytest.raises(KeyboardInterrupt):
         PulumiStack("local").up(engine)
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_signal_that_arrives_twice_is_one(fake: FakeStack) -> None:
+    """`timeout 60 make up` tells make and its command, and make tells its command again."""
+
+    def engine(_event: events.EngineEvent) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+
+    fake.events = [diagnostic("error", "Connection reset by peer")]
+    fake.fails = "error: update canceled"
+    with pytest.raises(ReleaseError, match=r"^stack 'local': the update was cancelled\. Completed"):
+        PulumiStack("local").up(engine)
+
+
+def test_a_later_signal_shows_no_error_of_a_thread() -> None:
+    """A thread of Pulumi's library reads the engine's output until it is closed, and says so with a traceback."""
+    script = (
+        "import os, signal, threading, time, warnings\n"
+        "from release.interrupting import Cancellation\n"
+        "def reads(): ended.wait(); warnings.warn('Error in event stream'); raise ValueError('closed file')\n"
+        "ended = threading.Event(); thread = threading.Thread(target=reads); thread.start()\n"
+        "try:\n"
+        "    with Cancellation().awaited():\n"
+        "        for _ in range(2): os.kill(os.getpid(), signal.SIGTERM); time.sleep(1.1)\n"
+        "except KeyboardInterrupt:\n"
+        "    ended.set(); thread.join(); print('interrupted')"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    assert (result.stdout, result.stderr) == ("interrupted\n", "")
 
 
 def test_an_update_says_why_it_ran_and_whether_the_program_rolls_out_at_once(fake: FakeStack) -> None:
