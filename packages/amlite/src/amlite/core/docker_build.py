@@ -10,6 +10,7 @@ import stat
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, Self
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils.build import exclude_paths
+from urllib3.exceptions import HTTPError
 
 from amlite.core.built_images import BuiltImage, Repository
 from amlite.core.wire import Json
@@ -233,6 +235,15 @@ class _Lines:
                 self.last.append(line.rstrip())
 
 
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Let what the engine or the connection to it raises be a BuildError."""
+    try:
+        yield
+    except (DockerException, HTTPError, OSError) as error:
+        raise BuildError(f"docker {name} failed: {getattr(error, 'explanation', None) or error}") from error
+
+
 class Builder:
     """Builds and pushes on one engine.
 
@@ -257,6 +268,7 @@ class Builder:
         """Close the connection."""
         self._api.close()
 
+    @_step("build")
     def build(self, plan: Plan, name: str, say: Say, warn: Say) -> str:
         """Build the image `name`, report each line of the output, and return the image's id."""
         for base in plan.bases():
@@ -281,7 +293,7 @@ class Builder:
                 decode=True,
             )
             lines = _Lines(say)
-            for event in self._events(stream, "build"):
+            for event in stream:
                 text = str(event.get("stream", ""))
                 if (step := _STEP.match(text)) is not None and int(step["number"]) > turn.steps:
                     turn.pass_on()
@@ -290,15 +302,15 @@ class Builder:
                     raise BuildError("\n".join([f"docker build failed: {event['error']}", *lines.last]))
         return str(self._inspect(name)["Id"])
 
+    @_step("push")
     def push(self, name: str, reached_as: str, credentials: tuple[str, str] | None, say: Say) -> str:
         """Push the image `name` under the address at which the engine reaches its registry. Return the digest."""
         repository, tag = split_tag(reached_as)
         authorization = {"username": credentials[0], "password": credentials[1]} if credentials else None
-        self._api.tag(name, repository, tag, force=True)
         digest = last = ""
+        self._api.tag(name, repository, tag, force=True)
         try:
-            stream = self._api.push(repository, tag=tag, stream=True, decode=True, auth_config=authorization)
-            for event in self._events(stream, "push"):
+            for event in self._api.push(repository, tag=tag, stream=True, decode=True, auth_config=authorization):
                 if "error" in event:
                     raise BuildError(f"docker push of {name} failed: {event['error']}")
                 line = f"push: {event.get('id', '')} {event.get('status', '')}"
@@ -308,7 +320,8 @@ class Builder:
                 digest = event.get("aux", {}).get("Digest", digest)
         finally:
             if reached_as != name:
-                self._api.remove_image(f"{repository}:{tag}", noprune=True)
+                with suppress(ImageNotFound):  # an update that was killed can still push the same image
+                    self._api.remove_image(f"{repository}:{tag}", noprune=True)
         if not digest:
             raise BuildError(f"docker push of {name} ended without a digest")
         return digest
@@ -374,13 +387,6 @@ class Builder:
         except APIError as error:
             raise BuildError(f"the engine does not know the image {image}: {error.explanation}") from error
         return found
-
-    @staticmethod
-    def _events(stream: Iterator[Json], step: str) -> Iterator[Json]:
-        try:
-            yield from stream
-        except DockerException as error:
-            raise BuildError(f"docker {step} failed: {getattr(error, 'explanation', None) or error}") from error
 
 
 def substitute_used(base: str) -> str:

@@ -5,11 +5,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import APIError, ImageNotFound
 
 from amlite.core import built_images
 from amlite.core.built_images import BuiltImage
-from amlite.core.docker_build import BuildError, Plan, Turn, split_tag
+from amlite.core.docker_build import Builder, BuildError, Plan, Turn, split_tag
 
 
 @pytest.fixture
@@ -201,3 +203,38 @@ def test_a_large_text_is_not_read(project: Path, name: str) -> None:
         file.truncate(1 << 40)
     with pytest.raises(BuildError, match="has more than 256 KB"):
         Plan.of({"context": "image"}, project)
+
+
+class Engine:
+    """An engine from which a name of an image is taken away while it pushes the image."""
+
+    def __init__(self, **_options: object) -> None:
+        self.fails: Exception | None = None
+
+    def tag(self, *_arguments: object, **_options: object) -> None:
+        if self.fails:
+            raise self.fails
+
+    def push(self, *_arguments: object, **_options: object) -> list[dict[str, object]]:
+        return [{"status": "pushed", "aux": {"Digest": "sha256:1"}}]
+
+    def remove_image(self, name: str, **_options: object) -> None:
+        raise ImageNotFound(f"404 Client Error for http+docker://localhost: No such image: {name}")
+
+
+def test_a_name_that_another_push_removed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The providers of an update that was killed can push the image that the next update pushes."""
+    monkeypatch.setattr(docker, "APIClient", Engine)
+    builder = Builder("unix:///nowhere")
+    assert builder.push("r.azurecr.io/image:1", "127.0.0.1:5000/r/image:1", None, print) == "sha256:1"
+
+
+@pytest.mark.parametrize(
+    "error", [APIError("500 Server Error", explanation="out of space"), ConnectionResetError("out of space")]
+)
+def test_an_error_of_the_engine_is_told_without_its_address(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine()
+    engine.fails = error
+    monkeypatch.setattr(docker, "APIClient", lambda **_options: engine)
+    with pytest.raises(BuildError, match=r"^docker push failed: out of space$"):
+        Builder("unix:///nowhere").push("r.azurecr.io/image:1", "127.0.0.1:5000/r/image:1", None, print)
