@@ -8,7 +8,8 @@ too, and so is each socket at which something listens. Other processes, confined
 has users, processes and shared memory of its own. It ends with all that it started, in whatever session. This needs
 namespaces of Linux. Root may do without those for users, and everybody without those for processes, where the machine
 does not have them. What no namespace divides, a filter of system calls refuses: the kernel's keyrings, and sockets such
-as those to the hypervisor.
+as those to the hypervisor. It also refuses new namespaces, in which the program would have rights again: enough to
+mount the control groups, by which it could stop or end all that runs in its own.
 
 Usage: confined.py SPECIFICATION (a JSON file with the fields of `confinement.Specification`, which is deleted at once)
 """
@@ -41,6 +42,7 @@ _END_WITH_PARENT, _DROP_RIGHT, _NO_NEW_RIGHTS, _RIGHTS = 1, 24, 38, 64
 _RIGHTS_VERSION = 0x20080522
 _SET_FLAGS, _UP = 0x8914, 0x41
 _LISTENS = 0x10000  # __SO_ACCEPTCON
+_TAKES_MESSAGES = socket.SOCK_DGRAM  # without listening, as the journal and the controls of some daemons do
 _PIECE = 1 << 16
 _TERMINALS = Path("/dev/pts")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -48,12 +50,14 @@ _ACCELERATORS = ("nvidia*", "dri", "kfd", "dxg", "neuron*", "accel", "infiniband
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 _LAYERS = ".layers"
 _SET_SECCOMP, _FILTER = 22, 2
-# By machine: its number in a filter, that of the call `socket`, and those of add_key, request_key, keyctl and
-# io_uring_setup, whose requests no filter sees.
+# By machine: its number in a filter, those of the calls `socket` and `clone`, and those of add_key, request_key,
+# keyctl, unshare, io_uring_setup, whose requests no filter sees, and clone3, whose flags no filter sees: libraries use
+# clone then.
 _CALLS = {
-    "x86_64": (0xC000003E, 41, (248, 249, 250, 425)),
-    "aarch64": (0xC00000B7, 198, (217, 218, 219, 425)),
+    "x86_64": (0xC000003E, 41, 56, (248, 249, 250, 272, 425, 435)),
+    "aarch64": (0xC00000B7, 198, 220, (217, 218, 219, 97, 425, 435)),
 }
+_ANY_NAMESPACE = 0x7E020000  # the flags CLONE_NEW… of `clone`
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 _FIELDS = frozenset(
     ("command", "environment", "cwd", "folders", "read", "layered", "hidden", "temporary", "ports", "own_users",
@@ -169,7 +173,11 @@ def _sockets() -> list[str]:
     except OSError:
         return []
     found = (row.split(maxsplit=7) for row in rows)
-    listening = (each[7] for each in found if len(each) > 7 and int(each[3], 16) & _LISTENS)
+    listening = (
+        each[7]
+        for each in found
+        if len(each) > 7 and (int(each[3], 16) & _LISTENS or int(each[4], 16) == _TAKES_MESSAGES)
+    )
     return sorted({path for path in listening if path.startswith("/") and _is_visible(Path(path))})
 
 
@@ -290,9 +298,9 @@ def _filter_calls() -> None:
     """Refuse the system calls that reach around the namespaces, if the kernel has filters for this machine."""
     if platform.machine() not in _CALLS:
         return
-    machine, socket_call, refused = _CALLS[platform.machine()]
-    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
-    yes, no = "yes", "no"
+    machine, socket_call, clone_call, refused = _CALLS[platform.machine()]
+    load, equal, at_least, has_any, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    yes, no, another = "yes", "no", "another"
     # Code, operand, and where to go if it is true or false. `load` takes the machine, the call and its argument.
     steps: list[tuple[int, int, str, str]] = [
         (load, 4, "", ""),
@@ -300,6 +308,9 @@ def _filter_calls() -> None:
         (load, 0, "", ""),
         (at_least, 0x40000000, no, ""),  # the calls of x32
         *((equal, call, no, "") for call in refused),
+        (equal, clone_call, "", another),
+        (load, 16, "", ""),
+        (has_any, _ANY_NAMESPACE, no, yes),
         (equal, socket_call, "", yes),
         (load, 16, "", ""),
         *((equal, family, yes, "") for family in _FAMILIES),
@@ -307,7 +318,7 @@ def _filter_calls() -> None:
         (answer, 0x7FFF0000, "", ""),
         (answer, 0x50000 | errno.ENOSYS, "", ""),
     ]
-    ends = {yes: len(steps) - 2, no: len(steps) - 1}
+    ends = {yes: len(steps) - 2, no: len(steps) - 1, another: steps.index((equal, socket_call, "", yes))}
     program = b"".join(
         struct.pack("=HBBI", code, *(ends[each] - place - 1 if each else 0 for each in (true, false)), operand)
         for place, (code, operand, true, false) in enumerate(steps)

@@ -180,13 +180,21 @@ def test_a_job_reads_no_other_job(attack: Attack, tmp_path: Path) -> None:
     assert found == ""
 
 
-def test_a_job_reaches_no_socket_of_the_machine(attack: Attack, tmp_path: Path) -> None:
-    """Systemd, a desktop's bus and a key agent do at their sockets what their callers ask for."""
-    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "bus"
-    with socket.socket(socket.AF_UNIX) as bus:
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_SEQPACKET", "SOCK_DGRAM"])
+def test_a_job_reaches_no_socket_of_the_machine(attack: Attack, kind: str) -> None:
+    """Systemd, a desktop's bus and a key agent do at their sockets what their callers ask for.
+
+    A daemon that takes single messages, such as the one for the time, listens to nothing.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp") as place,  # /tmp is hidden anyway
+        socket.socket(socket.AF_UNIX, getattr(socket, kind)) as bus,
+    ):
+        path = Path(place) / "bus"
         bus.bind(str(path))
-        bus.listen()
-        script = f"import socket; socket.socket(socket.AF_UNIX).connect('{path}'); print('reached')"
+        if kind != "SOCK_DGRAM":
+            bus.listen()
+        script = f"import socket; socket.socket(socket.AF_UNIX, socket.{kind}).connect('{path}'); print('reached')"
         assert attack(f'python3 -c "{script}" 2>/dev/null || true') == ""
 
 
@@ -318,6 +326,31 @@ def test_a_job_reaches_nothing_that_namespaces_do_not_divide(attack: Attack) -> 
     """The hypervisor, and the keyrings of the kernel. Requests of io_uring would pass by the filter."""
     refused = ", ".join(f"{call} -1 38" for call in (0, 1, 2, 177 if platform.machine() == "x86_64" else 208))
     assert attack(f"{sys.executable} -c {shlex.quote(_ASK_KERNEL)}") == f"AF_VSOCK 97, AF_ALG 97, {refused}"
+
+
+_ASK_FOR_RIGHTS = """
+import ctypes, os, platform, subprocess, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+users, mounts, groups = 0x10000000, 0x00020000, 0x02000000
+clone = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+print(libc.syscall(clone, users | 17, 0, 0, 0, 0), ctypes.get_errno())
+print(libc.syscall(435, 0, 0), ctypes.get_errno())
+print(libc.unshare(users | mounts | groups), ctypes.get_errno())
+os.makedirs("/tmp/groups", exist_ok=True)
+print(libc.mount(b"none", b"/tmp/groups", b"cgroup2", 0, b""), os.listdir("/tmp/groups"))
+thread = threading.Thread(target=print, args=("a thread",))
+thread.start()
+thread.join()
+sys.stdout.flush()
+subprocess.run(["echo", "a process"], check=True)
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no filter for this machine")
+def test_a_job_gets_no_rights_in_namespaces_of_its_own(attack: Attack) -> None:
+    """It mounted the control groups there, and could freeze or end what runs in its own: all of this user."""
+    said = attack(f"{sys.executable} -c {shlex.quote(_ASK_FOR_RIGHTS)}")
+    assert said.splitlines() == ["-1 38", "-1 38", "-1 38", "-1 []", "a thread", "a process"]
 
 
 async def test_a_machine_without_namespaces_is_said(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
