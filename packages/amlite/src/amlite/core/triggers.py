@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import re
 import zoneinfo
+from dataclasses import dataclass
 from pathlib import Path
 
 from dateutil import rrule  # type: ignore[import-untyped]
@@ -21,6 +22,9 @@ _FREQUENCIES = {
 }
 _STEPS = {"minute": dt.timedelta(minutes=1), "hour": dt.timedelta(hours=1)}
 _HOUR = dt.timedelta(hours=1)
+# More than any service lets them be, so that an interval ends before the last year that there is.
+_MOST_MINUTES_OR_HOURS, _MOST_DAYS_WEEKS_OR_MONTHS = 1_000_000, 10_000
+_LEAP_YEAR = 2024
 _WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _FIELD = re.compile(r"(\*|\d+(-\d+)?)(/0*[1-9]\d*)?(,(\*|\d+(-\d+)?)(/0*[1-9]\d*)?)*", re.ASCII)
 # NCrontab has no limit. The longest useful expression names each minute.
@@ -30,6 +34,34 @@ _NAME = re.compile(r"[A-Za-z]+")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 # The days of the week are 0 to 6.
 _SEVEN = re.compile(r"(^|[^*/\d])0*7")
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """A recurrence of days, weeks or months. Its times are local."""
+
+    frequency: str
+    interval: int
+    start: dt.datetime
+    rule: rrule.rrule
+
+    def after(self, wall: dt.datetime) -> dt.datetime | None:
+        """Return the first time after another one.
+
+        Counts from the period of that time: from the start, it could be all the days since the first year.
+        """
+        start = self.start
+        if self.frequency == "month":
+            passed = max((wall.year - start.year) * 12 + wall.month - start.month, 0)
+            year, month = divmod(start.year * 12 + start.month - 1 + passed // self.interval * self.interval, 12)
+            first = dt.date(year, month + 1, 1)
+        else:
+            days = self.interval * (7 if self.frequency == "week" else 1)
+            passed = max((wall.date() - start.date()).days, 0)
+            first = start.date() + dt.timedelta(days=passed // days * days)
+        begin = max(dt.datetime.combine(first, dt.time()), start)
+        found: dt.datetime | None = self.rule.replace(dtstart=begin).after(wall)
+        return found
 
 
 class Trigger:
@@ -45,11 +77,11 @@ class Trigger:
             raise _refusal("trigger.endTime must be later than trigger.startTime.")
         self._cron: str | None = None
         self._step: dt.timedelta | None = None
-        self._rule: rrule.rrule | None = None
+        self._pattern: _Pattern | None = None
         if properties["triggerType"].lower() == "cron":
             self._cron = _cron(properties["expression"])
         else:
-            self._rule = self._recurrence(properties)
+            self._pattern = self._recurrence(properties)
 
     def next(self, after: dt.datetime) -> dt.datetime | None:
         """Return the first time (UTC) after `after` at which the trigger fires, or None if it has ended.
@@ -77,17 +109,20 @@ class Trigger:
             if found is not None and self._cron.split()[1] == "*" and found - wall <= _HOUR:
                 return after + (found - wall)
         else:
-            found = self._rule.after(wall) if self._rule is not None else None
+            found = self._pattern.after(wall) if self._pattern is not None else None
         if found is None:
             return None
         due = found.replace(tzinfo=self._zone).astimezone(dt.UTC)
         return due if due > after else self._following(found.replace(tzinfo=self._zone, fold=1).astimezone(dt.UTC))
 
-    def _recurrence(self, properties: Json) -> rrule.rrule | None:
+    def _recurrence(self, properties: Json) -> _Pattern | None:
         interval = int(properties["interval"])
         if interval < 1:
             raise _refusal("trigger.interval must be at least 1.")
         frequency = properties["frequency"].lower()
+        most = _MOST_MINUTES_OR_HOURS if frequency in _STEPS else _MOST_DAYS_WEEKS_OR_MONTHS
+        if interval > most:
+            raise _refusal(f"trigger.interval of the frequency {frequency} must be at most {most}.")
         pattern = properties.get("schedule") or {}
         hours, minutes = _numbers(pattern, "hours", 0, 23), _numbers(pattern, "minutes", 0, 59)
         week_days = [day.lower() for day in pattern.get("weekDays") or []]
@@ -103,16 +138,24 @@ class Trigger:
             raise _refusal("trigger.schedule.weekDays is for frequencies week and month.")
         if month_days and frequency != "month":
             raise _refusal("trigger.schedule.monthDays is for frequency month.")
-        return rrule.rrule(
+        try:
+            start = self._start.astimezone(self._zone).replace(tzinfo=None)
+        except OverflowError as error:
+            raise _refusal("trigger.startTime is before the first year that there is.") from error
+        months = {(start.month - 1 + turn * interval) % 12 + 1 for turn in range(12)}
+        if month_days and min(month_days) > max(calendar.monthrange(_LEAP_YEAR, month)[1] for month in months):
+            return None  # no day of its months, whatever the year
+        rule = rrule.rrule(
             _FREQUENCIES[frequency],
-            dtstart=self._start.astimezone(self._zone).replace(tzinfo=None),
+            dtstart=start,
             interval=interval,
-            byhour=hours or None,
-            byminute=minutes or None,
-            bysecond=0 if patterned else None,
-            byweekday=[_WEEK_DAYS.index(day) for day in week_days] or None,
-            bymonthday=month_days or None,
+            byhour=sorted(set(hours)) or start.hour,
+            byminute=sorted(set(minutes)) or start.minute,
+            bysecond=0 if patterned else start.second,
+            byweekday=sorted({_WEEK_DAYS.index(day) for day in week_days}) or None,
+            bymonthday=sorted(set(month_days)) or (start.day if frequency == "month" and not week_days else None),
         )
+        return _Pattern(frequency, interval, start, rule)
 
     def _moment(self, properties: Json, name: str) -> dt.datetime | None:
         text = properties.get(name)

@@ -5,6 +5,7 @@ import zoneinfo
 from typing import Any
 
 import pytest
+from dateutil import rrule  # type: ignore[import-untyped]
 
 from amlite.core import triggers
 from amlite.core.errors import AzureError
@@ -97,6 +98,9 @@ def test_an_hour_that_winter_time_repeats_fires_once_a_day_and_every_time_of_an_
         (cron("0 5 * * *", startTime="soon"), "startTime"),
         (cron("0 5 * * *", startTime="2026-02-01", endTime="2026-01-01"), "endTime"),
         (recurrence("day", 0), "interval"),
+        (recurrence("day", 10_001), "at most 10000"),
+        (recurrence("minute", 10**18), "at most 1000000"),
+        (recurrence("day", startTime="0001-01-01T00:00:00Z", timeZone="Pacific Standard Time"), "first year"),
         (recurrence("hour", 1, {"hours": [1], "minutes": [0]}), "frequencies day, week and month"),
         (recurrence("day", 1, {"hours": [24], "minutes": [0]}), "hours"),
         (recurrence("day", 1, {"hours": [1], "minutes": [0], "weekDays": ["Monday"]}), "weekDays"),
@@ -122,3 +126,55 @@ def test_every_time_zone_of_the_client_is_known() -> None:
 def test_a_long_expression_is_refused_before_it_is_read() -> None:
     with pytest.raises(AzureError, match="more than 1000 characters"):
         Trigger(cron(f"{'1' * 1_000_000} * * * *"), CREATED)
+
+
+_EVERY_MINUTE = {"hours": [*range(24)], "minutes": [*range(60)]}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        (recurrence("day", 1, startTime="0001-01-02T05:00:00"), ["01-02 05:00", "01-03 05:00"]),
+        (recurrence("day", 1, _EVERY_MINUTE, startTime="0001-01-02T05:00:00"), ["01-01 12:31", "01-01 12:32"]),
+        (recurrence("week", 1, {"weekDays": ["friday"]}, startTime="0001-01-02T05:00:00"), ["01-02 05:00"]),
+        (recurrence("month", 1, _EVERY_MINUTE, startTime="0001-01-31T05:00:00"), ["01-31 00:00", "01-31 00:01"]),
+        (recurrence("month", 12, {"monthDays": [30], **_EVERY_MINUTE}, startTime="2025-02-01T05:00:00"), []),
+        (recurrence("day", 10_000, startTime="2025-12-01T00:00:00"), ["04-18 00:00", "09-03 00:00"]),
+    ],
+)  # fmt: skip
+def test_no_recurrence_counts_through_all_years(
+    trigger: dict[str, Any], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All schedules wait for one that does, and so does every other request."""
+    days, each = 0, rrule.rrule._iter
+
+    def counted(rule: Any) -> Any:
+        nonlocal days
+        for found in each(rule):
+            days += 1
+            yield found
+
+    monkeypatch.setattr(rrule.rrule, "_iter", counted)
+    assert firings(trigger, len(expected) or 1) == expected
+    assert days < 100_000
+
+
+@pytest.mark.parametrize("frequency", ["day", "week", "month"])
+@pytest.mark.parametrize("interval", [1, 2, 3, 7])
+@pytest.mark.parametrize("start", ["2025-01-31T17:45:00", "2024-02-29T00:00:00"])
+@pytest.mark.parametrize(
+    "pattern", [{}, {"hours": [3], "minutes": [20]}, {"minutes": [50, 10]}, {"weekDays": ["Monday", "Sunday"]},
+                {"monthDays": [1, 29]}, {"monthDays": [1, 13], "weekDays": ["friday"]}]
+)  # fmt: skip
+def test_a_recurrence_is_the_same_from_its_start_and_from_later(
+    frequency: str, interval: int, start: str, pattern: dict[str, Any]
+) -> None:
+    try:
+        trigger = Trigger(recurrence(frequency, interval, pattern, startTime=start), CREATED)
+    except AzureError:
+        return  # there is no such pattern
+    assert trigger._pattern is not None
+    for hours in range(0, 24 * 500, 1201):
+        wall = CREATED.replace(tzinfo=None) + dt.timedelta(hours=hours)
+        assert trigger._pattern.after(wall) == trigger._pattern.rule.after(wall)
