@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import psutil
@@ -108,6 +109,36 @@ def test_job_is_refused(bricks: Bricks, change: Json, said: str) -> None:
 
     with pytest.raises(InvalidParameterValue, match=said):
         job(bricks, "/a.py", **change)
+
+
+@pytest.mark.attack
+def test_no_change_of_a_job_prevents_a_list_by_name(bricks: Bricks) -> None:
+    """Settings that replace others may have no name."""
+    name = f"flights-{uuid.uuid4().hex[:8]}"
+    made = job(bricks, "/a.py")
+    client = bricks.client.api_client
+    for path, body in (
+        ("reset", {"job_id": made, "new_settings": {"tasks": [each_task()]}}),
+        ("update", {"job_id": made, "new_settings": {"name": None}}),
+        ("update", {"job_id": made, "fields_to_remove": ["name"]}),
+    ):
+        client.do("POST", f"/api/2.1/jobs/{path}", body=body)
+        assert list(bricks.client.jobs.list(name=name)) == []
+        assert bricks.client.jobs.get(made).settings.name == "Untitled"
+    bricks.client.jobs.delete(made)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("change", "said"), [({"read_only": "no"}, "read_only"), ({"comment": []}, "comment"), ({"name": "other"}, "")]
+)
+def test_change_of_a_storage_credential_is_checked_and_makes_no_other(bricks: Bricks, change: Json, said: str) -> None:
+    from databricks.sdk.errors import InvalidParameterValue
+
+    path = "/api/2.1/unity-catalog/storage-credentials"
+    with pytest.raises(InvalidParameterValue, match=said) if said else nullcontext():
+        bricks.client.api_client.do("PATCH", f"{path}/lake", body=change)
+    assert [each.name for each in bricks.client.storage_credentials.list()] == ["lake"]
 
 
 def test_caller_needs_a_role_on_the_workspace_and_a_token_for_databricks(bricks: Bricks) -> None:

@@ -27,6 +27,15 @@ _KEYS = {
     CREDENTIAL: {"azure_managed_identity", "comment", "name", "read_only", "skip_validation"},
     LOCATION: {"comment", "credential_name", "name", "read_only", "skip_validation", "url"},
 }
+_NOT_CHANGED = {"name", "skip_validation"}
+_FIELDS = {
+    "azure_managed_identity": "map:str",
+    "comment": "str",
+    "credential_name": "str",
+    "name": "str",
+    "read_only": "bool",
+    "url": "str",
+}
 _URL = re.compile(
     r"abfss://(?P<container>[a-z0-9-]+)@(?P<account>[a-z0-9]+)\.dfs\.core\.windows\.net(?P<path>/[^\s'\"]*)?"
 )
@@ -67,7 +76,8 @@ def put(platform: Platform, workspace: Document, who: Principal, kind: str, old:
 
     A credential acts as the identity of an access connector, so its writer needs Contributor or Owner there.
     """
-    body = {**old, **{name: value for name, value in given.items() if name in _KEYS[kind] - {"skip_validation"}}}
+    known = {name: value for name, value in given.items() if name in _KEYS[kind] - _NOT_CHANGED}
+    body = {**old, **fields(known, _FIELDS, invalid)}
     if kind == CREDENTIAL:
         _identity(platform, body)
         _check_connector(platform, who, body["azure_managed_identity"], old.get("azure_managed_identity"))
@@ -134,8 +144,7 @@ def _check_location(platform: Platform, workspace: Document, body: Json) -> None
 
 
 def _identity(platform: Platform, credential: Json) -> Principal:
-    named_fields = {"azure_managed_identity": "map:str", "url": "str", "name": "str"}
-    given = fields(credential, named_fields, invalid).get("azure_managed_identity", {})
+    given = credential.get("azure_managed_identity", {})
     if given.get("managed_identity_id"):
         raise invalid("azure_managed_identity.managed_identity_id is not part of this local Azure.")
     named = str(given.get("access_connector_id") or "")

@@ -25,7 +25,7 @@ def create(platform: Platform, workspace: Document, principal: Principal, settin
         "creator_user_name": principal.client_id,
         "run_as_user_name": principal.client_id,
         "created_time": _now(platform),
-        "settings": {"name": "Untitled", "format": "MULTI_TASK", "max_concurrent_runs": 1, **settings},
+        "settings": _complete(settings),
     }
     platform.store.put(workspaces.content(workspace, "jobs", number), JOB, job)
     return number
@@ -35,7 +35,15 @@ def change(platform: Platform, workspace: Document, job_id: Any, settings: Json)
     """Replace the settings of a job. Raises DatabricksError."""
     job = get(platform, workspace, job_id)
     definition.check(settings)
-    platform.store.put(workspaces.content(workspace, "jobs", job["job_id"]), JOB, {**job, "settings": settings})
+    platform.store.put(
+        workspaces.content(workspace, "jobs", job["job_id"]), JOB, {**job, "settings": _complete(settings)}
+    )
+
+
+def _complete(settings: Json) -> Json:
+    """Return the settings of a job with those that each job has."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    return {"name": "Untitled", "format": "MULTI_TASK", "max_concurrent_runs": 1, **given}
 
 
 def get(platform: Platform, workspace: Document, job_id: Any) -> Json:
