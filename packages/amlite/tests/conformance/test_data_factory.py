@@ -309,6 +309,10 @@ def test_run_is_cancelled_and_a_queued_one_follows(factory: Factory) -> None:
             ],
             "cannot be inside another activity",
         ),
+        (
+            [web("Call", "https://example.org", policy={"timeout": f"{'9' * 400}.00:00:00"})],
+            "is not a time span",
+        ),
     ],
 )
 def test_pipeline_is_refused(factory: Factory, activities: list[Json], said: str) -> None:
@@ -341,6 +345,27 @@ def test_a_loop_ends_that_would_take_the_machine(factory: Factory, activities: l
     factory.pipeline(activities, variables=TEXT)
     run = factory.ended(factory.start())
     assert (run.status, said in run.message) == ("Failed", True), run.message
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize(
+    ("activity", "said"),
+    [
+        ({"type": "Wait", "typeProperties": {"waitTimeInSeconds": "@concat('a', '')"}}, "waitTimeInSeconds"),
+        ({"type": "WebActivity", "typeProperties": {"method": "GET", "url": "@createArray(1)"}}, "url"),
+        (
+            {"type": "WebActivity", "typeProperties": {"method": "GET", "url": "https://a", "headers": "@concat('a')"}},
+            "headers",
+        ),
+        ({"type": "Fail", "typeProperties": {"message": "@null", "errorCode": "1"}}, "for message is null"),
+    ],
+)
+def test_an_expression_of_another_type_is_an_error_of_the_run(factory: Factory, activity: Json, said: str) -> None:
+    """The run was shown as one that somebody cancelled, without a reason, and amlite's log had a traceback."""
+    factory.pipeline([{"name": "A", **activity}])
+    run = factory.ended(factory.start())
+    assert run.status == "Failed"
+    assert said in run.message
 
 
 @pytest.mark.attack

@@ -132,6 +132,7 @@ def test_workflow_trigger_that_does_not_exist_is_not_found(azureml_workspace: Wo
         (("triggers",), {}, "exactly one trigger"),
         (("triggers", "Message", "type"), "Request", "Http triggers only"),
         (("triggers", "Message", "recurrence"), {"frequency": "Fortnight", "interval": 1}, "recurrence"),
+        (("triggers", "Message", "recurrence"), {"frequency": "Week", "interval": 1e308}, "recurrence"),
         (("actions", "Read", "type"), "Function", "actions of the type Http only"),
         (("actions", "Read", "inputs", "method"), "LOOK", "inputs.method"),
         (("actions", "Read", "inputs", "authentication"), {"type": "Basic"}, "ManagedServiceIdentity"),

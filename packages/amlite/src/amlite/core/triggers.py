@@ -126,6 +126,8 @@ class Trigger:
         pattern = properties.get("schedule") or {}
         hours, minutes = _numbers(pattern, "hours", 0, 23), _numbers(pattern, "minutes", 0, 59)
         week_days = [day.lower() for day in pattern.get("weekDays") or []]
+        if unknown := sorted(set(week_days) - set(_WEEK_DAYS)):
+            raise _refusal(f"trigger.schedule.weekDays: '{unknown[0]}' is not a day such as Monday.")
         month_days = _numbers(pattern, "monthDays", 1, 31)
         # azure-ai-ml sends a schedule with empty lists for a trigger without one.
         patterned = any((hours, minutes, week_days, month_days))

@@ -99,6 +99,7 @@ def test_an_hour_that_winter_time_repeats_fires_once_a_day_and_every_time_of_an_
         (cron("0 5 * * *", startTime="2026-02-01", endTime="2026-01-01"), "endTime"),
         (recurrence("day", 0), "interval"),
         (recurrence("day", 10_001), "at most 10000"),
+        (recurrence("week", 1, {"hours": [1], "minutes": [0], "weekDays": ["funday"]}), "not a day"),
         (recurrence("minute", 10**18), "at most 1000000"),
         (recurrence("day", startTime="0001-01-01T00:00:00Z", timeZone="Pacific Standard Time"), "first year"),
         (recurrence("hour", 1, {"hours": [1], "minutes": [0]}), "frequencies day, week and month"),

@@ -24,12 +24,14 @@ async def run(platform: Platform, factory: Json, linked: Json, given: Json) -> J
     parameters = {str(name): str(value) for name, value in (given.get("jobParameters") or {}).items()}
     body = {"job_id": int(given["jobId"]), **({"job_parameters": parameters} if parameters else {})}
     started = await _call(platform, factory, "POST", f"{domain}/api/2.1/jobs/run-now", body)
-    run_id = int(started["run_id"])
+    run_id = _whole_number(started.get("run_id"))
     try:
         while True:
             found = await _call(platform, factory, "GET", f"{domain}/api/2.1/jobs/runs/get?run_id={run_id}")
-            state = found["state"]
-            if state["life_cycle_state"] in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR"):
+            state = found.get("state")
+            if not isinstance(state, dict):
+                raise ActivityError(_REFUSED, "Databricks answered without the state of the run.")
+            if state.get("life_cycle_state") in ("TERMINATED", "SKIPPED", "INTERNAL_ERROR"):
                 break
             await platform.clock.sleep(_POLL_SECONDS)
     except asyncio.CancelledError:
@@ -37,13 +39,20 @@ async def run(platform: Platform, factory: Json, linked: Json, given: Json) -> J
             await _call(platform, factory, "POST", f"{domain}/api/2.1/jobs/runs/cancel", {"run_id": run_id})
         raise
     if state.get("result_state") != "SUCCESS":
+        ended_as = state.get("result_state") or state.get("life_cycle_state")
         raise ActivityError(
             _FAILED,
-            f"Databricks execution failed with error state: {state.get('result_state') or state['life_cycle_state']}, "
+            f"Databricks execution failed with error state: {ended_as}, "
             f"error message: {state.get('state_message')}. For more details please check the run page url: "
-            f"{found['run_page_url']}",
+            f"{found.get('run_page_url')}",
         )
-    return {"runPageUrl": found["run_page_url"], "runId": run_id}
+    return {"runPageUrl": found.get("run_page_url"), "runId": run_id}
+
+
+def _whole_number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ActivityError(_REFUSED, "Databricks answered without the id of the run.")
+    return value
 
 
 async def _call(platform: Platform, factory: Json, method: str, url: str, body: Json | None = None) -> Json:

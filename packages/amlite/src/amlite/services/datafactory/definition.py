@@ -18,7 +18,7 @@ SUCCEEDED, FAILED, SKIPPED = "Succeeded", "Failed", "Skipped"
 COMPLETED = "Completed"
 _CONDITIONS = (SUCCEEDED, FAILED, SKIPPED, COMPLETED)
 _NAME = re.compile(r"[A-Za-z0-9_][^.+?/<>*%&:\\]{0,54}")
-_SPAN = re.compile(r"(?:(\d+)\.)?(\d\d):([0-5]\d|60):([0-5]\d|60)")
+_SPAN = re.compile(r"(?:(\d{1,8})\.)?(\d\d):([0-5]\d|60):([0-5]\d|60)")
 _ACTIVITY = {
     "dependsOn": "list:map:any",
     "description": "str",

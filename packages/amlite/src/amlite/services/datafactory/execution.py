@@ -17,14 +17,26 @@ from typing import Any
 from amlite.core.clock import LateError
 from amlite.core.errors import AzureError
 from amlite.core.platform import Platform
+from amlite.core.published import fields
 from amlite.core.wire import Json
 from amlite.services.datafactory import databricks_job, expressions, runs, web
-from amlite.services.datafactory.definition import COMPLETED, FAILED, SKIPPED, SUCCEEDED, span
+from amlite.services.datafactory.definition import COMPLETED, FAILED, KINDS, SKIPPED, SUCCEEDED, span
 from amlite.services.datafactory.expressions import Context, ExpressionError
 from amlite.services.datafactory.web import ActivityError
 
 _WEEK = "7.00:00:00"
 _EXPRESSION_FAILED = "2001"
+# What the properties of an activity must be when their expressions are evaluated.
+_EVALUATED = {
+    "authentication": "map:any",
+    "headers": "map:any",
+    "httpRequestTimeout": "str",
+    "jobId": "int",
+    "jobParameters": "map:any",
+    "method": "str",
+    "url": "str",
+    "waitTimeInSeconds": "int",
+}
 _TIMED_OUT = "2500"
 _INNER_FAILED = "BadRequest"
 # The errors of "Troubleshoot Azure Data Factory" with the limits of "Azure Data Factory limits".
@@ -244,13 +256,26 @@ class Execution:
                     f"The expressions of the run took more than {_MOST_EVALUATING_SECONDS:g} seconds together."
                 )
 
+    def _properties(self, activity: Json) -> Json:
+        """Return the properties of an activity with their expressions evaluated. Raises ExpressionError."""
+        try:
+            given = fields(self.value(activity["typeProperties"]), _EVALUATED)
+            span(given.get("httpRequestTimeout", _WEEK))
+        except (AzureError, ValueError) as error:
+            told = error.message if isinstance(error, AzureError) else str(error)
+            raise ExpressionError(f"the properties of '{activity['name']}': {told}") from error
+        for name in KINDS[activity["type"]].required:
+            if name not in given:
+                raise ExpressionError(f"the expression of '{activity['name']}' for {name} is null")
+        return given
+
     async def _web(self, activity: Json, record: Json) -> Json:
-        given = self.value(activity["typeProperties"])
+        given = self._properties(activity)
         self._input(record, given)
         return await web.request(self.platform, self.factory, given)
 
     async def _databricks_job(self, activity: Json, record: Json) -> Json:
-        given = self.value(activity["typeProperties"])
+        given = self._properties(activity)
         self._input(record, given)
         name = activity["linkedServiceName"]["referenceName"]
         linked = self.platform.store.get(f"{self.factory['id']}/linkedservices/{name}")
@@ -261,7 +286,7 @@ class Execution:
         )
 
     async def _wait(self, activity: Json, record: Json) -> Json:
-        seconds = int(self.value(activity["typeProperties"]["waitTimeInSeconds"]))
+        seconds = int(self._properties(activity)["waitTimeInSeconds"])
         self._input(record, {"waitTimeInSeconds": seconds})
         await self.platform.clock.sleep(seconds)
         return {}
@@ -273,7 +298,7 @@ class Execution:
         return {"name": name, "value": value}
 
     async def _fail(self, activity: Json, record: Json) -> Json:
-        given = self.value(activity["typeProperties"])
+        given = self._properties(activity)
         self._input(record, given)
         raise ActivityError(str(given["errorCode"]), str(given["message"]))
 

@@ -55,7 +55,7 @@ def _check_definition(definition: Json, *, has_identity: bool) -> None:
     try:
         if runs.interval(trigger["recurrence"]) <= 0:
             raise ValueError
-    except (KeyError, ValueError, TypeError) as error:
+    except (ArithmeticError, KeyError, ValueError, TypeError) as error:
         raise _refusal(
             f"the trigger '{name}' needs a recurrence: a frequency (Second, Minute, Hour, Day, Week) and an interval"
         ) from error
