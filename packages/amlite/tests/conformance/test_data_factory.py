@@ -412,6 +412,20 @@ def test_schedule_fires_only_while_it_is_started(factory: Factory) -> None:
     assert len(factory.runs()) == 2
 
 
+@pytest.mark.attack
+def test_a_trigger_of_each_minute_leaves_others_their_turn_after_a_jump_of_the_clock(factory: Factory) -> None:
+    """Nothing was answered before the last of its runs had started."""
+    factory.pipeline([wait(seconds=0)])
+    start = factory.workspace.azure.now().isoformat()
+    recurrence = {"frequency": "Minute", "interval": 1, "startTime": start, "timeZone": "UTC"}
+    factory.trigger("often", "ScheduleTrigger", {"recurrence": recurrence})
+    triggers = factory.client.triggers
+    triggers.begin_start(GROUP, factory.name, "often").result()
+    factory.workspace.azure.advance(14 * 86_400)
+    triggers.begin_stop(GROUP, factory.name, "often").result()
+    assert len(factory.trigger_runs()) < 14 * 1440
+
+
 def test_trigger_that_is_started_cannot_be_changed_or_deleted(factory: Factory) -> None:
     factory.pipeline([wait(seconds=0)])
     factory.trigger("hourly", "ScheduleTrigger", EVERY_HOUR)
