@@ -117,6 +117,9 @@ def _check_port(document: Document, keys: KeyPath, port: Mapping[str, Any]) -> I
         yield document.problem((*keys, "min"), message, "exchange the two")
         return
     default = port.get("default")
+    if default is None and "default" in port:
+        message = f"the default of input '{name}' is empty"
+        yield document.problem((*keys, "default"), message, "write a value, or remove `default`")
     if default is None or isinstance(default, dict | list):
         return
     place = (*keys, "default")

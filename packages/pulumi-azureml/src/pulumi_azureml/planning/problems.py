@@ -41,10 +41,17 @@ class CatalogueErrors(Exception):  # noqa: N818 - it carries many errors, and it
 
 def suggestion(word: str, known: Iterable[str], *, otherwise: str, likeness: float = 0.6) -> str:
     """`did you mean 'x'?` when something known is close to the word, else the other advice."""
-    close = difflib.get_close_matches(word.lower(), sorted({each.lower() for each in known}), n=1, cutoff=likeness)
+    names = sorted(known)
+    close = difflib.get_close_matches(word.lower(), [each.lower() for each in names], n=1, cutoff=likeness)
     if not close:
         return otherwise
-    return f"did you mean '{next(each for each in sorted(known) if each.lower() == close[0])}'?"
+    return f"did you mean '{next(each for each in names if each.lower() == close[0])}'?"
+
+
+def with_article(title: str) -> str:
+    """Return the title of a kind of asset with its article."""
+    title = "data asset" if title == "data" else title
+    return f"{'an' if title[0] in 'aeio' else 'a'} {title}"
 
 
 def one_of(names: Iterable[str], *, otherwise: str = "remove it") -> str:

@@ -120,3 +120,16 @@ def test_a_schedule_can_give_its_pipeline_a_compute(project: Project) -> None:
     trigger = "trigger: {type: cron, expression: 0 6 * * *}\n"
     project.write("pipelines/schedules/more.yml", f"name: more\n{trigger}create_job: {job}\n")
     assert project.load(check_with_azure=True)["schedule", "more"].definition["create_job"]
+
+
+def test_a_choice_in_another_case_is_suggested(project: Project) -> None:
+    project.replace(
+        "ml/prep/component.yml", "share:", "day: {type: string, default: Monday, enum: [monday, sunday]}\n  share:"
+    )
+    problem = project.problem()
+    assert (problem.message, problem.fix) == ("input 'day' cannot be 'Monday'", "did you mean 'monday'?")
+
+
+def test_an_empty_default_is_a_problem_with_a_fix(project: Project) -> None:
+    project.replace("ml/prep/component.yml", "share:", "day: {type: string, default: null}\n  share:")
+    assert project.problem().fix == "write a value, or remove `default`"
