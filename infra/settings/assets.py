@@ -18,6 +18,7 @@ CONFIG_KEYS = ConfigKeys(
     timeout_minutes=f"{NAMESPACE}:assets.runTimeoutMinutes",
     registry=f"{NAMESPACE}:sharing.registry",
     datastores=f"{NAMESPACE}:assets.datastores",
+    files=f"{NAMESPACE}:assets.files",
     endpoint_names=f"{NAMESPACE}:naming.endpoints",
     overrides=f"{NAMESPACE}:overrides",
 )

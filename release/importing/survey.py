@@ -10,12 +10,12 @@ from typing import Any
 
 from pulumi_azureml import Asset, CatalogueErrors, CatalogueSettings, Folders, Left, load_catalogue
 from pulumi_azureml.planning import Problem
+from pulumi_azureml.planning.finding import is_definition
 from pulumi_azureml.planning.ignore import literal, selects
 from release.errors import ReleaseError
 
 # The catalogue checks whether the stack has a registry. The survey does not ask which one.
 _ANY_REGISTRY = "registry"
-_ENDINGS = (".yml", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _users(root: Path, folder: str, path: str) -> Iterator[str]:
     """Yield the files of a folder that name a file."""
     name = path.rpartition("/")[2].encode()
     for each in sorted((root / folder).rglob("*")):
-        if each.suffix in _ENDINGS and each != root / path and each.is_file() and name in each.read_bytes():
+        if is_definition(each.name) and each != root / path and each.is_file() and name in each.read_bytes():
             yield each.relative_to(root).as_posix()
 
 

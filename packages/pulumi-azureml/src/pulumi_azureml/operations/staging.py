@@ -27,7 +27,7 @@ from pulumi_azureml.planning.assets import get, put
 from pulumi_azureml.planning.azure_check import DECISIVE
 from pulumi_azureml.planning.project import project_root
 from pulumi_azureml.planning.stat_cache import StatCache
-from pulumi_azureml.planning.tree import Tree, TreeError, TreeFile, TreeReader, digest
+from pulumi_azureml.planning.tree import ZIP, Tree, TreeError, TreeFile, TreeReader, digest, unpacked
 
 _PREFIX = "pulumi-azureml-upload-"
 _KEPT_SECONDS = 86_400
@@ -62,7 +62,8 @@ def staged(
         for number, each in enumerate(trees):
             if not _has(result, each["keys"]):
                 continue  # a build context from which the stack built the image
-            folder = get(result, each["keys"])
+            named = get(result, each["keys"])
+            folder = unpacked(root, named)
             tree = _read(reader, folder, path)
             if tree.hash != each["hash"]:
                 raise _changed(folder, path)
@@ -76,7 +77,7 @@ def staged(
                     _copy(file, target / file.path if tree.is_folder else target, path)
             except FileNotFoundError as error:
                 raise _changed(folder, path) from error
-            put(result, each["keys"], str(target))
+            put(result, each["keys"], str(target) if folder == named else f"{target}{ZIP}")
         yield result
     for file in in_place:
         if digest(Path(file.source)) != file.digest:

@@ -21,8 +21,8 @@ import yaml
 
 from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import Asset, AssetId, Definition, content_hash
-from pulumi_azureml.planning.documents import Document, KeyPath
-from pulumi_azureml.planning.kinds import KINDS, schedule
+from pulumi_azureml.planning.documents import Document, KeyPath, read
+from pulumi_azureml.planning.kinds import KINDS, data, schedule
 from pulumi_azureml.planning.problems import Problem
 from pulumi_azureml.planning.stat_cache import write_whole
 
@@ -64,7 +64,10 @@ def check(
         if key in accepted:
             continue
         error = _load(asset, KINDS[asset.kind].loader_of(asset.definition), root)
-        if error is None:
+        if error is None and (wrong := _table_problems(asset, root)):
+            refused.add(asset.id)
+            problems += wrong
+        elif error is None:
             passed.append(key)
         elif asset.id in scheduled and isinstance(error, _InvalidError) and {*error.messages.values()} == {_NO_COMPUTE}:
             continue  # the schedule can set it
@@ -116,6 +119,24 @@ def _load(asset: Asset, loader_name: str, root: Path) -> Exception | None:
         finally:
             logging.disable(level)
     return None
+
+
+def _table_problems(asset: Asset, root: Path) -> list[Problem]:
+    """Return what azure-ai-ml refuses in the description of a table that it would upload."""
+    if asset.kind != "data" or asset.definition.get("type") != "mltable" or not asset.trees:
+        return []
+    import marshmallow
+    from azure.ai.ml.entities._data.mltable_metadata import MLTableMetadata
+    from azure.ai.ml.exceptions import MlException
+
+    description = read(root, f"{asset.definition['path']}/{data.MLTABLE}")
+    if isinstance(description, Problem):
+        return [description]
+    try:
+        MLTableMetadata._load(description.data, str(root / description.path))
+    except (MlException, marshmallow.ValidationError) as error:
+        return _problems(error, description)
+    return []
 
 
 def _load_from(loader: Any, asset: Asset, definition: Definition, folder: Path) -> None:

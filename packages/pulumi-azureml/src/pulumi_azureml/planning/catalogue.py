@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.planning import azure_check, documents
+from pulumi_azureml.planning import azure_check, documents, spelling
 from pulumi_azureml.planning.assets import (
     Asset,
     AssetId,
@@ -34,7 +34,7 @@ from pulumi_azureml.planning.resolving import Resolver
 from pulumi_azureml.planning.settings import CatalogueSettings
 from pulumi_azureml.planning.smoke_requests import check_request
 from pulumi_azureml.planning.stat_cache import StatCache
-from pulumi_azureml.planning.tree import SHORT, Tree, TreeError, TreeFile, TreeReader
+from pulumi_azureml.planning.tree import SHORT, ZIP, Tree, TreeError, TreeFile, TreeReader, unpacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,12 +153,14 @@ class _Loading:
             ),
             tuple(sorted(found.excluded)),
             tuple(sorted(found.left)),
-            tuple(sorted({each for draft in self.drafts.values() for each in draft.warnings})),
+            tuple(sorted({*found.warnings, *(each for draft in self.drafts.values() for each in draft.warnings)})),
         )
 
     def _read_sources(self, draft: Draft) -> None:
         for source in draft.sources:
             path = join(draft.document.folder, source.path)
+            if source.may_be_packed:
+                path = unpacked(self.root, path)
             if not is_inside(path):
                 draft.problem(source.keys, f"'{source.path}' is outside of the project", "move it into the project")
                 continue
@@ -184,10 +186,15 @@ class _Loading:
             if all(file.path != source.dockerfile for file in tree.files):
                 raise TreeError(path, f"has no '{source.dockerfile}'", "create it, or correct `dockerfile_path`")
             _check_docker_ignore(self.root, path)
+        if source.described_by in {file.path for file in tree.files}:
+            description = documents.read(self.root, f"{path}/{source.described_by}")
+            if isinstance(description, Problem):
+                raise _FileError(description)
         if source.is_yaml:
             content = documents.read(self.root, path)
             if isinstance(content, Problem):
                 raise _FileError(content)
+            draft.warnings += spelling.sent_as_read(content)
             only = TreeFile(tree.files[0].path, tree.files[0].source, content_hash({"yaml": content.data}))
             return Tree(path, (only,), is_folder=False, is_parsed=True)
         return tree
@@ -214,13 +221,14 @@ class _Loading:
         for keys, target in draft.targets.items():
             if KINDS[target.kind].versioned:
                 put(definition, keys, self.assets[target].reference)
+        packed = {source.keys for source in draft.sources if source.may_be_packed and source.path.endswith(ZIP)}
         for keys, tree in draft.trees.items():
-            put(definition, keys, tree.path)
+            put(definition, keys, f"{tree.path}{ZIP}" if keys in packed and tree.is_folder else tree.path)
         kind.finish(draft, self.assets)
         metadata = {key: definition[key] for key in sorted(kind.metadata & definition.keys())}
         content: dict[str, Any] = copied({key: value for key, value in definition.items() if key not in metadata})
         for keys, tree in draft.trees.items():
-            put(content, keys, tree.hash)
+            put(content, keys, f"{tree.hash}{ZIP}" if keys in packed and tree.is_folder else tree.hash)
         content = {"kind": kind.hashed_as or kind.name, "definition": content}
         if draft.build is not None:
             content["image"] = {"built_by": "stack", "arguments": dict(draft.build.arguments)}

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import functools
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pulumi_azureml.planning import collector, documents, naming, schema
+from pulumi_azureml.planning import collector, documents, naming, schema, steps
 from pulumi_azureml.planning.assets import AssetId, Definition, Excluded, Left, content_hash, put
 from pulumi_azureml.planning.deployments import of_endpoint
 from pulumi_azureml.planning.documents import Document
 from pulumi_azureml.planning.drafts import Draft, Inline
-from pulumi_azureml.planning.finding import find
+from pulumi_azureml.planning.finding import find, is_definition
 from pulumi_azureml.planning.kind import Kind, draft_of
 from pulumi_azureml.planning.kinds import KINDS
 from pulumi_azureml.planning.limits import check_values
 from pulumi_azureml.planning.overriding import Overriding
-from pulumi_azureml.planning.problems import Problem, listing, suggestion
-from pulumi_azureml.planning.recognising import Recognised, datastore_of_others, may_define, recognise
+from pulumi_azureml.planning.problems import Problem, listing, suggestion, with_article
+from pulumi_azureml.planning.recognising import Recognised, appears, datastore_of_others, may_define, recognise
 from pulumi_azureml.planning.references import is_inside, join, parse
 from pulumi_azureml.planning.runs import check_runs
 from pulumi_azureml.planning.settings import CatalogueSettings
@@ -60,23 +60,38 @@ class Collector:
         self.excluded: list[Excluded] = []
         self.left: list[Left] = []
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._inlines: dict[str, AssetId] = {}
+        # Files without a name, which a reference gives them.
+        self._nameless: list[tuple[Kind, Document]] = []
         # Files that define an asset which another file defines too, unless a reference gives them another name.
         self._doubles: dict[str, Problem] = {}
 
     def read_files(self) -> None:
         """Read every file of the configured folders."""
-        paths = sorted(find(self.root, self.settings.folders, self.problems))
+        unused: list[str] = []
+        paths = sorted(find(self.root, self.settings.folders, self.problems, unused))
+        option = self.settings.config_keys.name("files", "`files` of Folders")
+        fix = "correct the pattern, or remove it"
+        self.warnings += [Problem(option, 0, f"the pattern '{each}' selects no YAML file", fix) for each in unused]
         usual = {path: self._usual(path) for path in paths}
         conventions = {path: kind for path in paths if (kind := _claimed(usual[path])) is not None}
-        # A pipeline's inputs get their types from the components, so components come first.
-        for path in sorted(conventions, key=lambda path: usual[path].startswith("pipelines/")):
-            self._read(path, conventions[path])
+        read = {path: documents.read(self.root, path) for path in conventions}
         others = {path: found for path in paths if path not in conventions and (found := self._recognised(path))}
+        # The file of a step is a component, whatever it says, and is read as one when its pipeline is.
+        every = (*read.values(), *(document for _, document in others.values()))
+        parts = {part for each in every if not isinstance(each, Problem) for part in _components(each)}
+        # A pipeline's inputs get their types from the components, so components come first.
+        for path in sorted(conventions, key=lambda path: (usual[path].startswith("pipelines/"), path in parts)):
+            self._read(read[path], conventions[path])
         # A reference can give what is not certain another meaning, and another name, so that comes last.
-        for path in sorted(others, key=lambda path: (*_certainty(*others[path]), _rank(others[path][0]), path)):
+        for path in sorted(others, key=lambda path: (*_order(*others[path], is_step=path in parts), path)):
             looks, document = others[path]
             self._take_recognised(self._unless_unmanageable(looks, document), document)
+        nameless, self._nameless = self._nameless, []
+        for kind, document in nameless:
+            if document.path not in self.by_path:
+                self._take(kind, document, is_last=True)
         self.problems += [problem for path, problem in self._doubles.items() if path not in self.by_path]
 
     def take_all(self, definitions: Mapping[str, tuple[str, Definition]]) -> None:
@@ -86,39 +101,32 @@ class Collector:
 
     def _usual(self, path: str) -> str:
         """Return the path that a file has by the conventions, whatever its ending and the project's folders are."""
-        stem = path.removesuffix(".yaml")
-        return self.settings.folders.convention(path if stem == path else f"{stem}.yml")
+        return self.settings.folders.convention(f"{posixpath.splitext(path)[0]}.yml" if is_definition(path) else path)
 
-    def _read(self, path: str, kind: Kind) -> None:
-        """Read a file that follows a convention. If its `$schema` says otherwise, that counts."""
-        document = documents.read(self.root, path)
+    def _read(self, document: Document | Problem, kind: Kind) -> None:
+        """Take a file that follows a convention. If its `$schema` says otherwise, that counts."""
         if isinstance(document, Problem):
             self.problems.append(document)
-            self._note_broken(path, kind)
+            self._note_broken(document.file, kind)
             return
         found = recognise(document.data)
         if found is not None and found.is_certain:
             self._take_recognised(found, document)
-        elif path not in self.by_path:
+        elif document.path not in self.by_path:
             self._take_with_copies(kind, document)
 
     def _recognised(self, path: str) -> tuple[Recognised, Document] | None:
         """Return what a file that follows no convention looks like. Return None if it does not look like an asset."""
-        text = documents.read_bytes(self.root, path, from_outside=True)
-        if isinstance(text, Problem):
+        content = documents.read_bytes(self.root, path, from_outside=True)
+        if isinstance(content, Problem):
             return None
-        if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            if may_define(text.decode("utf-16", errors="replace").encode()):
-                self.problems.append(documents.not_utf8(path, "it is UTF-16"))
+        readable = documents.readable(content)
+        if not may_define(readable):
             return None
-        if not may_define(text):
-            return None
-        decoded = documents.decoded(path, text)
-        readable = text.decode("utf-8", errors="replace") if isinstance(decoded, Problem) else decoded
+        decoded = documents.decoded(path, content)
         document = documents.parse(path, readable)
         if isinstance(document, Problem):
-            if b"azureml" in text.partition(b"\n")[0].lower():
-                self.problems.append(document)
+            self._take_malformed(appears(readable), decoded if isinstance(decoded, Problem) else document)
             return None
         found = recognise(document.data)
         if found is None:
@@ -130,6 +138,17 @@ class Collector:
                 self._note_broken(path, KINDS[found.kind])
             return None
         return found, document
+
+    def _take_malformed(self, found: Recognised | None, wrong: Problem) -> None:
+        """Report a file that cannot be read. It stays with `az ml` if only its keys look like those of an asset."""
+        if found is not None and found.is_certain:
+            self.problems.append(wrong)
+            if found.kind:
+                self._note_broken(wrong.file, KINDS[found.kind])
+        elif found is not None:
+            place = f"line {wrong.line}: " if wrong.line else ""
+            what = f"a malformed file with the keys of {with_article(KINDS[found.kind].title)}"
+            self.left.append(Left(wrong.file, what, f"{place}{wrong.message}; {wrong.fix}"))
 
     def _take_recognised(self, found: Recognised, document: Document) -> None:
         path = document.path
@@ -158,8 +177,7 @@ class Collector:
             return Recognised(what=f"a {KINDS[found.kind].title}", why=why, is_certain=True)
         name = document.data.get("endpoint_name")
         if found.kind in _ENDPOINTS and isinstance(name, str):
-            title = KINDS[found.kind].title
-            what = f"{'an' if title[0] == 'o' else 'a'} {title}"
+            what = with_article(KINDS[found.kind].title)
             endpoints = [each.name for each in {*self.drafts, *self.broken} if each.kind == _ENDPOINTS[found.kind]]
             if name not in endpoints and "" not in endpoints and not suggestion(name, endpoints, otherwise=""):
                 return Recognised(what=what, why=f"no file defines its endpoint '{name}'", is_certain=True)
@@ -202,13 +220,16 @@ class Collector:
             data = collector.of_copy(document.data, str(document.data[key]), name)
             self._take(kind, dataclasses.replace(document, data={**data, key: name}))
 
-    def _take(self, kind: Kind, document: Document, *, referred: bool = False) -> None:
+    def _take(self, kind: Kind, document: Document, *, referred: bool = False, is_last: bool = False) -> None:
         """Make a draft of a document, of what it contains and refers to, and check each on its own.
 
-        `referred`: a file refers to this one, so that it needs no name of its own.
+        `referred`: a file refers to this one, so that it needs no name of its own. `is_last`: no file does.
         """
         document = dataclasses.replace(document, usual=self._usual(document.path))
         document = self._including(kind, kind.modernised(document))
+        if kind.versioned and document.lines and "name" not in document.data and not (referred or is_last):
+            self._nameless.append((kind, document))
+            return
         types, type_name = kind.types, kind.schema_type(document)
         definition = {str(key): copied(value) for key, value in document.data.items() if key != "$schema"}
         spelling = Spelling(document, definition)
@@ -234,6 +255,10 @@ class Collector:
         document = dataclasses.replace(document, set_by={keys: each.option for keys, each in overridden.items()})
         if "jobs" in definition:
             spelling.by_component(components, overridden)
+            steps.name_data(definition, components)
+        else:
+            spelling.by_no_component()
+        spelling.check_numbers()
         self.problems += [*spelling.problems, *check_values(document, definition), *check_runs(document, definition)]
         is_shared = self.settings.folders.is_shared(document.path)
         draft = draft_of(kind, document, definition, is_shared=is_shared)
@@ -291,13 +316,18 @@ class Collector:
 
     def _refer(self, path: str, kind: Kind) -> None:
         """Read a file that another one refers to, unless it has been read."""
-        if path in self.by_path or not is_inside(path) or not (self.root / path).is_file():
+        known = self.by_path.get(path)
+        if known is not None and ({known.kind, kind.name} != _JOB_OR_COMPONENT or self._has(path, kind)):
+            return
+        if not is_inside(path) or not (self.root / path).is_file():
             return
         document = documents.read(self.root, path)
         if isinstance(document, Problem):
             self.problems.append(document)
             self._note_broken(path, kind)
             return
+        if known is not None and kind.name == "pipeline_job" and "jobs" not in document.data:
+            return  # a schedule starts no other component than a pipeline
         found = recognise(document.data)
         if found is not None and not found.kind:
             self._leave(path, found)
@@ -305,6 +335,10 @@ class Collector:
         if found is not None and found.kind != kind.name and {found.kind, kind.name} != _JOB_OR_COMPONENT:
             kind = KINDS[found.kind]
         self._take(kind, document, referred=True)
+
+    def _has(self, path: str, kind: Kind) -> bool:
+        """Whether a file defines an asset of a kind, beside the one of another kind that it defines."""
+        return any(each.path == path and each.id.kind == kind.name for each in self.drafts.values())
 
     def _leave(self, path: str, found: Recognised) -> None:
         left = Left(path, found.what, found.why)
@@ -402,25 +436,35 @@ def _claimed(path: str) -> Kind | None:
     return next((kind for kind in KINDS.values() if kind.claims(path)), None)
 
 
-def _certainty(found: Recognised, document: Document) -> tuple[bool, bool]:
-    """Return whether a file's name is not valid, and whether its meaning is not certain."""
+def _order(found: Recognised, document: Document, *, is_step: bool) -> tuple[bool, bool, int, bool]:
+    """Return the place of a file among the others.
+
+    A file whose name is not valid or whose meaning is not certain comes late. What is used comes before what uses it,
+    but the file of a step comes after the jobs.
+    """
     kind = KINDS.get(found.kind)
     name = kind.asset_name(document) if kind is not None and kind.versioned else ""
-    return naming.valid(found.kind, name) != name, not found.is_certain
-
-
-def _rank(found: Recognised) -> int:
-    """Return the place of a file among the others: what is used comes before what uses it."""
-    return next((place for place, kinds in enumerate(_USERS, start=1) if found.kind in kinds), 0)
+    rank = next((place for place, kinds in enumerate(_USERS, start=1) if found.kind in kinds), 0)
+    is_job = found.kind == "pipeline_job"
+    return naming.valid(found.kind, name) != name, not found.is_certain, rank, is_step and is_job
 
 
 def _parts(document: Document) -> Iterator[str]:
     """Yield the files of the steps of a pipeline, or of the job that a schedule starts."""
-    data = document.data
-    jobs, created = data.get("jobs"), data.get("create_job")
-    steps = [*jobs.values()] if isinstance(jobs, dict) else []
-    texts = [step.get("component") for step in steps if isinstance(step, dict)]
-    texts += [data.get("component"), created.get("job") if isinstance(created, dict) else created]
+    created = document.data.get("create_job")
+    yield from _components(document)
+    yield from _files(document, [created.get("job") if isinstance(created, dict) else created])
+
+
+def _components(document: Document) -> Iterator[str]:
+    """Yield the files of the steps of a pipeline, and of what else is a component."""
+    jobs = document.data.get("jobs")
+    steps = [step for step in jobs.values() if isinstance(step, dict)] if isinstance(jobs, dict) else []
+    texts = [step.get(key) for step in steps for key in ("component", "trial")]
+    yield from _files(document, [*texts, document.data.get("component")])
+
+
+def _files(document: Document, texts: list[Any]) -> Iterator[str]:
     for text in texts:
         reference = parse(text, folder=document.folder) if isinstance(text, str) else None
         if reference is not None and reference.file:

@@ -23,6 +23,7 @@ class ConfigKeys:
         timeout_minutes: the key for the time to wait for a pipeline job.
         registry: the key for `registry` in `CatalogueSettings`.
         datastores: the key for `datastores` in `CatalogueSettings`.
+        files: the key for `files` in the `Folders` of `CatalogueSettings`.
         endpoint_names: the key for names of endpoints in Azure, by their names in the YAML.
         overrides: the key for `overrides` in `CatalogueSettings`. The keys below it are in camelCase.
     """
@@ -33,6 +34,7 @@ class ConfigKeys:
     timeout_minutes: str = ""
     registry: str = ""
     datastores: str = ""
+    files: str = ""
     endpoint_names: str = ""
     overrides: str = ""
 

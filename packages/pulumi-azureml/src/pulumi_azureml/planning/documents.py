@@ -6,6 +6,7 @@ Azure takes text.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -23,7 +24,15 @@ KeyPath = tuple[str | int, ...]
 # libyaml, if PyYAML was built with it, is ten times faster and gives the same nodes and marks.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
-_TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
+_TEXT, _MERGE, _DATE = f"{_TAG}str", f"{_TAG}merge", f"{_TAG}timestamp"
+# What YAML 1.1 makes of keys that Azure takes as text.
+_MISREAD = {
+    f"{_TAG}bool": "true or false",
+    f"{_TAG}float": "a number",
+    f"{_TAG}int": "a number",
+    f"{_TAG}null": "nothing",
+    _DATE: "a date",
+}
 _RETYPED = frozenset(f"{_TAG}{name}" for name in ("bool", "float", "int"))
 _PLAIN = _RETYPED | {f"{_TAG}{name}" for name in ("map", "merge", "null", "seq", "str")}
 # Control characters, and halves of surrogate pairs.
@@ -33,6 +42,8 @@ _MOST_BYTES = 5_000_000
 _MOST_VALUES = 100_000
 _MOST_LEVELS = 60
 _MANY_INDICATORS = 1_000
+# One of them is zero if a text in two or four bytes a character begins with a Latin letter.
+_FIRST = 4
 _LONGEST_NUMBER = 400
 # What a message shows of a text without spaces.
 _SHOWN = 60
@@ -44,8 +55,10 @@ class Document:
     """One YAML file: its mapping, and the line of every key path in it.
 
     `path` is relative to the root, with forward slashes. `set_by` names the option behind each value that the stack
-    sets in place of the file's. `written` has the text of each number and Boolean. `usual` is the path that the file
-    has with the default folders, if it differs. `included` are the files whose content this one has, by its key.
+    sets in place of the file's. `written` has the text of each number and Boolean. `dates` are the places of texts that
+    YAML 1.1 reads as dates, and `keys` those of keys that it reads as something else, with what. `usual` is the path
+    that the file has with the default folders, if it differs. `included` are the files whose content this one has, by
+    its key.
     """
 
     path: str
@@ -53,6 +66,8 @@ class Document:
     lines: Mapping[KeyPath, int]
     set_by: Mapping[KeyPath, str] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
+    dates: tuple[KeyPath, ...] = ()
+    keys: Mapping[KeyPath, str] = field(default_factory=dict)
     usual: str = ""
     included: Mapping[str | int, Document] = field(default_factory=dict)
 
@@ -74,8 +89,9 @@ class Document:
         """Return this document with the content of another one at a key that names its file."""
         content = {name: value for name, value in other.data.items() if name != "$schema"}
         written = {**self.written, **{(key, *keys): text for keys, text in other.written.items()}}
+        dates = (*self.dates, *((key, *keys) for keys in other.dates))
         included = {**self.included, key: other}
-        return replace(self, data={**self.data, key: content}, written=written, included=included)
+        return replace(self, data={**self.data, key: content}, written=written, dates=dates, included=included)
 
     def line(self, *keys: str | int) -> int:
         """Return the line of a key path, or of its nearest parent in the file. Return 0 without a file."""
@@ -131,10 +147,19 @@ def read_bytes(root: Path, path: str, *, from_outside: bool = False) -> bytes | 
 
 def decoded(path: str, content: bytes) -> str | Problem:
     """Return the text of a file, without a byte order mark."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:_FIRST]:
+        return not_utf8(path, "it is UTF-16, UTF-32 or binary")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return not_utf8(path, f"{error.reason} at byte {error.start}")
+
+
+def readable(content: bytes) -> str:
+    """Return the text of a file in any encoding, which may lack some of its characters."""
+    if b"\0" in content:
+        return content.translate(None, b"\0\xfe\xff").decode("utf-8", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def not_utf8(path: str, why: str) -> Problem:
@@ -172,7 +197,7 @@ def parse(path: str, text: str) -> Document | Problem:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         return Problem(path, 0, f"malformed YAML: {reason}", "correct the YAML")
-    return Document(path, data, walk.lines, written=walk.written)
+    return Document(path, data, walk.lines, written=walk.written, dates=tuple(walk.dates), keys=walk.keys)
 
 
 def _check_depth(text: str) -> None:
@@ -228,6 +253,8 @@ class _Walk:
     def __init__(self) -> None:
         self.lines: dict[KeyPath, int] = {}
         self.written: dict[KeyPath, str] = {}
+        self.dates: list[KeyPath] = []
+        self.keys: dict[KeyPath, str] = {}
         self._count = 0
 
     def visit(self, node: yaml.Node, keys: KeyPath, depth: int) -> None:
@@ -267,9 +294,11 @@ class _Walk:
                 raise _UnfitError(
                     line, "has a list or a mapping as a key", "put text that starts with { or [ in quotes"
                 )
+            key = str(key_node.value)
+            if key_node.tag in _MISREAD:
+                self.keys[(*keys, key)] = _MISREAD[key_node.tag]
             key_node.tag = _TEXT
             self._scalar(key_node, (), line)
-            key = str(key_node.value)
             if key in seen:
                 raise _UnfitError(
                     line, f"'{key}' is written twice", f"keep one of the two; the other is on line {seen[key]}"
@@ -291,7 +320,9 @@ class _Walk:
             problem = _control("", line, control[0])
             raise _UnfitError(line, problem.message, problem.fix)
         is_long = node.tag in _RETYPED and len(node.value) > _LONGEST_NUMBER
-        if node.tag in (f"{_TAG}timestamp", f"{_TAG}value") or is_long:
+        if node.tag == _DATE and keys:
+            self.dates.append(keys)
+        if node.tag in (_DATE, f"{_TAG}value") or is_long:
             node.tag = _TEXT
         elif node.tag in _RETYPED and keys:
             self.written[keys] = node.value

@@ -113,7 +113,8 @@ class Source:
     """A local file or folder that belongs to the asset. `wanted` is `file`, `folder` or `any`.
 
     `is_yaml`: only the parsed content counts (a conda file), so comments do not change the version. `dockerfile`: the
-    one that a build context must have.
+    one that a build context must have. `described_by`: a file of YAML that a folder may have. `may_be_packed`:
+    azure-ai-ml makes a zip file that does not exist of the folder with its name.
     """
 
     keys: KeyPath
@@ -121,6 +122,8 @@ class Source:
     wanted: str = "any"
     is_yaml: bool = False
     dockerfile: str | None = None
+    described_by: str = ""
+    may_be_packed: bool = False
 
 
 Drafts = Mapping[AssetId, Draft]
@@ -166,13 +169,16 @@ def source(
     wanted: str = "any",
     is_yaml: bool = False,
     dockerfile: str | None = None,
+    described_by: str = "",
+    may_be_packed: bool = False,
 ) -> None:
     """Add a value to `sources` if it is a local file or folder."""
     if isinstance(value, str) and not value.strip():
         where = ".".join(map(str, keys))
         draft.problem(keys, f"'{where}' is empty", "write a path, or remove the key")
     elif isinstance(value, str) and is_local(value) and not is_asset(value):
-        draft.sources.append(Source(keys, value.removeprefix("file:"), wanted, is_yaml, dockerfile))
+        path = value.removeprefix("file:")
+        draft.sources.append(Source(keys, path, wanted, is_yaml, dockerfile, described_by, may_be_packed))
 
 
 def datastores(value: object, keys: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

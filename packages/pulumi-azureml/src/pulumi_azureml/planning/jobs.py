@@ -36,7 +36,7 @@ def collect_run(draft: Draft, keys: KeyPath) -> None:
     _warn_of_nodes(draft, keys)
     includes = mapping(_at(draft.definition, keys)).get("additional_includes")
     for index, path in enumerate(includes if isinstance(includes, list) else ()):
-        source(draft, (*keys, "additional_includes", index), path)
+        source(draft, (*keys, "additional_includes", index), path, may_be_packed=True)
 
 
 def _code(draft: Draft, keys: KeyPath, value: Any) -> None:

@@ -72,6 +72,8 @@ def check_steps(draft: Draft, drafts: Mapping[AssetId, Draft], overrides: Config
     steps = Steps(draft, drafts)
     if overrides is not None:
         yield from steps.check_own_inputs(overrides)
+    else:
+        yield from steps.check_defaults()
     for name, step in steps.steps.items():
         yield from steps.check_step(name, step)
     yield from steps.check_cycles()
@@ -141,6 +143,13 @@ class Steps:
                 option = overrides.path("overrides", ("pipelines", self.draft.id.name, "inputs", str(name)))
                 fix = f"write the value or the `path:` of the data, or set {option}"
                 yield self.draft.document.problem(("inputs", name), f"input '{name}' has no value", fix)
+
+    def check_defaults(self) -> Iterator[Problem]:
+        """Report defaults of a pipeline component that the components which get them do not take."""
+        for name, port in self.inputs.items():
+            default = mapping(port).get("default")
+            for inner in bound_ports(self.draft, self.drafts, str(name)) if default is not None else ():
+                yield from fits(self.draft.document, ("inputs", name, "default"), str(name), default, inner)
 
     def _check_text(self, keys: KeyPath, value: Any) -> Iterator[Problem]:
         """Report what azure-ai-ml cannot send: dates, which YAML makes of text without quotes, and empty text."""
@@ -373,6 +382,6 @@ def _reads_as(text: str, wanted: str) -> bool:
 
 
 def _described(wanted: str) -> str:
-    if wanted == "boolean":  # YAML 1.1 reads `yes` as one too, and later versions do not
+    if wanted == "boolean":
         return "`true` or `false`"
     return "the output of a step or a data asset" if wanted in _PORTS else f"a value of type {wanted}"

@@ -67,12 +67,17 @@ _LEFT: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     )
 )
 _AZURE_ML = re.compile(r"azureml|ml\.azure\.com", re.IGNORECASE)
-# A file without any of these is not parsed.
-_HINT = re.compile(
-    rb"^[\"']?(\$schema|type|jobs|trigger|endpoint_name|auth_mode|image|build|command|trial|deployment_template_type)"
-    rb"[\"']?\s*:",
-    re.MULTILINE,
+# A file without any of these at the left of its mapping is not parsed.
+_HINT = (
+    r"[\"']?(\$schema|type|jobs|trigger|endpoint_name|auth_mode|image|build|command|trial|deployment_template_type)"
+    r"[\"']?\s*:"
 )
+# What comes before the mapping: comments, empty lines, directives and the start of the document.
+_BEFORE = re.compile(r"(?:[ \t]*(?:#[^\n]*|%[^\n]*|---[ \t]*(?:#[^\n]*)?)?\n)*")
+_START = re.compile(r"(?:---[ \t]+)?([ \t]*)(\{?)")
+# A key and its value, if that is on the same line.
+_KEY = r"[\"']?([\w$]+)[\"']?[ \t]*:(?:[ \t]+([^\n]*))?$"
+_SCHEMA = re.compile(r"[\"']?\$schema[\"']?\s*:\s*[\"']?([^\s\"',}]+)")
 _DATA = frozenset({"uri_file", "uri_folder", "mltable"})
 _MODELS = frozenset({"custom_model", "mlflow_model", "triton_model"})
 _DATASTORES = frozenset({"azure_blob", "azure_file", "azure_data_lake_gen2"})
@@ -108,9 +113,27 @@ def datastore_of_others(kind: str, data: Mapping[str, Any]) -> Recognised | None
     return Recognised(what="a datastore with credentials", why=why, is_certain=True)
 
 
-def may_define(text: bytes) -> bool:
+def may_define(text: str) -> bool:
     """Whether a file's text can be an asset's, so that parsing it is worthwhile."""
-    return _HINT.search(text) is not None
+    indent, brace = _start(text)
+    return bool(brace) or re.search(f"^{indent}{_HINT}", text, re.MULTILINE) is not None
+
+
+def appears(text: str) -> Recognised | None:
+    """Return what a text that is no valid YAML seems to define, by the keys at the left of its mapping."""
+    indent, _ = _start(text)
+    keys: dict[str, Any] = {}
+    for key, value in re.findall(f"^{indent}{_KEY}", text, re.MULTILINE):
+        keys.setdefault(key, value.strip("\"' ") or {})
+    schema = _SCHEMA.search(text)
+    return _recognise({**keys, "$schema": schema[1]} if schema is not None else keys)
+
+
+def _start(text: str) -> tuple[str, str]:
+    """Return the indentation of a text's mapping, and its brace if it has one."""
+    before = _BEFORE.match(text)
+    found = _START.match(text, before.end() if before is not None else 0)
+    return (found[1], found[2]) if found is not None else ("", "")
 
 
 def recognise(data: Mapping[str, Any]) -> Recognised | None:

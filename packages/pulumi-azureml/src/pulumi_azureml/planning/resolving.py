@@ -11,7 +11,7 @@ from pulumi_azureml.planning import promoted
 from pulumi_azureml.planning.assets import AssetId, Left
 from pulumi_azureml.planning.drafts import DEFAULT_DATASTORES, Draft, Use, datastores
 from pulumi_azureml.planning.kinds import KINDS
-from pulumi_azureml.planning.problems import suggestion
+from pulumi_azureml.planning.problems import suggestion, with_article
 from pulumi_azureml.planning.references import InRegistry, in_registry, is_curated, parse
 from pulumi_azureml.planning.settings import CatalogueSettings
 
@@ -109,22 +109,28 @@ class Resolver:
 
     def _resolve_file(self, draft: Draft, use: Use, path: str) -> None:
         target = self.by_path.get(path)
+        if target is not None and target.kind != use.kind:
+            # The file of a step that is a job too, or of a scheduled job that is a component too.
+            others = (each.id for each in self.drafts.values() if each.path == path and each.id.kind == use.kind)
+            target = next(others, target)
         if target is not None and target.kind == use.kind:
             draft.targets[use.keys] = target
         elif target is not None:
             wanted, found = KINDS[use.kind].title, KINDS[target.kind].title
-            message = f"'{use.text}' is {_a(found)}, not {_a(wanted)}"
-            draft.problem(use.keys, message, f"refer to {_a(wanted)}")
+            message = f"'{use.text}' is {with_article(found)}, not {with_article(wanted)}"
+            draft.problem(use.keys, message, f"refer to {with_article(wanted)}")
         elif not (self.root / path).is_file():
             known = [each for each, id_ in self.by_path.items() if id_.kind == use.kind]
-            otherwise = f"create it, or write `azureml:NAME` of {_a(KINDS[use.kind].title)}"
+            otherwise = f"create it, or write `azureml:NAME` of {with_article(KINDS[use.kind].title)}"
             draft.problem(use.keys, f"there is no file '{path}'", suggestion(path, known, otherwise=otherwise))
         elif path in self.left:
             left = self.left[path]
             fix = f"refer to a {KINDS[use.kind].title}, or leave this file to `az ml` too"
             draft.problem(use.keys, f"'{use.text}' is {left.what}, and {left.why}", fix)
         elif path not in self.reported:
-            fix = f"move it to where {_a(KINDS[use.kind].title)} is found, so that it gets a name and a version"
+            fix = (
+                f"move it to where {with_article(KINDS[use.kind].title)} is found, so that it gets a name and a version"
+            )
             draft.problem(use.keys, f"'{path}' is not part of the catalogue", fix)
 
     def _miss(self, draft: Draft, use: Use, target: AssetId) -> None:
@@ -150,9 +156,3 @@ class Resolver:
             draft.problem(use.keys, f"unknown {KINDS[use.kind].title} '{target.name}'", hint)
         else:
             draft.outside.append(use)
-
-
-def _a(title: str) -> str:
-    """Return a kind's title with its article."""
-    title = "data asset" if title == "data" else title
-    return f"{'an' if title[0] in 'aeio' else 'a'} {title}"

@@ -8,10 +8,11 @@ from typing import Any
 from pulumi_azureml.planning import control_flow
 from pulumi_azureml.planning.assets import Definition
 from pulumi_azureml.planning.drafts import Draft, Drafts, Inline
-from pulumi_azureml.planning.inputs import BINDING, literal_type
+from pulumi_azureml.planning.inputs import BINDING, LITERALS, Components, literal_type
 from pulumi_azureml.planning.jobs import mapping
 from pulumi_azureml.planning.problems import listing, suggestion
 from pulumi_azureml.planning.references import is_asset
+from pulumi_azureml.planning.spelling import declared
 
 # By the type of a step, the keys that only its component has. The others say how one step runs.
 _COMPONENT_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -61,6 +62,16 @@ def extract(draft: Draft, name: str, step: dict[str, Any]) -> None:
     step["component"] = component
     draft.inlines.append(Inline(("jobs", name, "component"), "component", component))
     draft.extracted.add(name)
+
+
+def name_data(definition: Definition, components: Components) -> None:
+    """Write the data that a step gives as a text in the form that says its type: azure-ai-ml does it as it loads."""
+    for step in mapping(definition.get("jobs")).values():
+        types = declared(step, components) if isinstance(step, dict) else {}
+        for port, value in mapping(mapping(step).get("inputs")).items():
+            type_ = types.get(str(port))
+            if isinstance(value, str) and value and "${{" not in value and type_ is not None and type_ not in LITERALS:
+                step["inputs"][port] = {"type": type_, "path": value}
 
 
 def complete(draft: Draft, drafts: Drafts) -> None:

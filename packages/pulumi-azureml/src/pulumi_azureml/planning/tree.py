@@ -24,6 +24,7 @@ _SHOWN = 60
 _NOT_TEXT = re.compile("[\ud800-\udfff]")
 SHORT = 12
 _GIT = ".git"
+ZIP = ".zip"
 
 
 class TreeError(Exception):
@@ -82,6 +83,12 @@ class Tree:
             else files[0].digest[:SHORT]
             for name, files in folders.items()
         }
+
+
+def unpacked(root: Path, path: str) -> str:
+    """Return the folder from which azure-ai-ml makes a zip file, or the path itself if it makes none."""
+    folder = path.removesuffix(ZIP)
+    return folder if folder != path and not (root / path).exists() and (root / folder).is_dir() else path
 
 
 class TreeReader:

@@ -49,7 +49,6 @@ CASES: dict[str, Change] = {
         "inputs: {days: {type: uri_file, path: azureml:days}, share: {type: uri_file, path: azureml:days}}"
     ),
     "a number in place of data": _step("inputs: {days: 7}"),
-    "a text in place of data": _step("inputs: {days: azureml:days@latest}"),
     "unknown data": _step("inputs: {days: {type: uri_file, path: azureml:day@latest}}"),
     "data that does not exist": _step("inputs: {days: {type: uri_file, path: ./days.csv}}"),
     "data outside of the project": _step("inputs: {days: {type: uri_file, path: /etc/hostname}}"),

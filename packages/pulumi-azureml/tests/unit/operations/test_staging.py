@@ -116,3 +116,15 @@ def test_a_large_file_is_compared_again_after_its_upload(project: Path, monkeypa
         staged(definition, trees, "d", project),
     ):
         (project / "data.csv").write_text("a,c\n")
+
+
+def test_a_folder_that_azure_ai_ml_packs_keeps_the_name_of_the_zip_file(scratch: Path) -> None:
+    project = scratch / "project"
+    (project / "lib").mkdir(parents=True)
+    (project / "lib" / "helper.py").write_text("pass\n")
+    tree = TreeReader(project, StatCache(None)).read("lib")
+    trees = [{"keys": ["additional_includes", 0], "hash": tree.hash}]
+    with staged({"additional_includes": ["lib.zip"]}, trees, "c.yml", project) as definition:
+        packed = Path(definition["additional_includes"][0])
+        assert (packed.name, packed.exists()) == ("lib.zip", False)
+        assert packed.with_suffix("").joinpath("helper.py").is_file()

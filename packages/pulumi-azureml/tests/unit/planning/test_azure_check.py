@@ -61,3 +61,30 @@ def test_a_refused_definition_is_asked_about_again(tmp_path: Path) -> None:
     project = Project(tmp_path / "project", tmp_path / "cache")
     name_a_step_badly(project)
     assert project.problems(check_with_azure=True) == project.problems(check_with_azure=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("paths: [", "malformed YAML: did not find expected node content"),
+        ("paths:\n  - file: 012\n", "azure-ai-ml refuses 'paths.0.file': Not a valid string."),
+        ("- a\n", "is not a YAML mapping"),
+    ],
+)
+def test_a_table_is_described_as_azure_ai_ml_reads_it(project: Project, text: str, message: str) -> None:
+    """It checks the description when it uploads the table, so that the update failed."""
+    project.write("ml/data/table/data.yml", "name: table\ntype: mltable\npath: ./rows\n")
+    project.write("ml/data/table/rows/MLTable", text)
+    problem = project.problem(check_with_azure=True)
+    assert (problem.file, problem.message) == ("ml/data/table/rows/MLTable", message)
+
+
+def test_a_folder_may_be_included_as_a_zip_file(project: Project) -> None:
+    """azure-ai-ml packs the folder with the name of a zip file that does not exist."""
+    project.replace("ml/prep/component.yml", "code: ./src\n", "code: ./src\nadditional_includes: [../lib.zip]\n")
+    project.write("ml/lib/helper.py", "pass\n")
+    before = project.load(check_with_azure=True)["component", "prep"]
+    assert before.definition["additional_includes"] == ["ml/lib.zip"]
+    assert "ml/lib/helper.py" in before.files
+    project.write("ml/lib/helper.py", "...\n")
+    assert project.load()["component", "prep"].version != before.version

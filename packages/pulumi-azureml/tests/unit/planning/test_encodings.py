@@ -27,12 +27,15 @@ def test_yaml_in_another_encoding_is_refused_as_az_ml_does(path: str, project: P
     assert "is not UTF-8 text" in problem.message
 
 
-def test_an_asset_in_another_encoding_is_not_overlooked_where_no_convention_names_it(project: Project) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_an_asset_in_another_encoding_is_not_overlooked_where_no_convention_names_it(
+    project: Project, encoding: str
+) -> None:
     text = project.write("jobs/cleaning.yml", FILES["pipelines/training.yml"]).read_text("utf-8")
-    project.write("jobs/cleaning.yml", text.encode("utf-16"))
-    project.write("jobs/notes.yml", "colour: red\n".encode("utf-16"))
+    project.write("jobs/cleaning.yml", text.encode(encoding))
+    project.write("jobs/notes.yml", "colour: red\n".encode(encoding))
     problem = project.problem(folders=Folders(files=("jobs/**",)))
-    assert (problem.file, problem.message) == ("jobs/cleaning.yml", "is not UTF-8 text: it is UTF-16")
+    assert (problem.file, problem.message) == ("jobs/cleaning.yml", "is not UTF-8 text: it is UTF-16, UTF-32 or binary")
 
 
 def test_text_that_is_not_utf_8_is_not_changed_where_no_convention_names_the_file(project: Project) -> None:

@@ -47,13 +47,16 @@ def test_one_wrong_wire_is_one_problem(project: Project, old: str, new: str, lin
     assert fix in problem.fix
 
 
-def test_a_boolean_is_written_as_every_yaml_reads_it(project: Project) -> None:
+@pytest.mark.parametrize("text", ["true", "True", "yes", "on"])
+def test_a_boolean_is_written_as_azure_ai_ml_reads_it(project: Project, text: str) -> None:
     project.replace("ml/train/component.yml", "steps: {type: integer}", "steps: {type: boolean}")
-    for text in ("true", "True", "yes"):
-        project.replace(PIPELINE, "steps: 10", f"steps: {text}")
-        if text != "yes":
-            project.load()
-            project.replace(PIPELINE, f"steps: {text}", "steps: 10")
+    project.replace(PIPELINE, "steps: 10", f"steps: {text}")
+    assert project.load()["pipeline_job", "training"].definition["inputs"]["steps"] is True
+
+
+def test_a_text_is_no_boolean(project: Project) -> None:
+    project.replace("ml/train/component.yml", "steps: {type: integer}", "steps: {type: boolean}")
+    project.replace(PIPELINE, "steps: 10", "steps: 'yes'")
     assert project.problem().fix == "give it `true` or `false`, or change the component's input"
 
 
@@ -343,3 +346,41 @@ def test_control_flow_of_a_program_is_refused_with_one_reason(kind: str, tmp_pat
     assert problem.message.startswith(
         f"step 'loop' is of type {kind}; azure-ai-ml takes that as a private preview only"
     )
+
+
+def test_data_that_a_step_gives_as_a_text_is_a_path(project: Project) -> None:
+    """azure-ai-ml makes it one as it loads the pipeline, because it knows the component."""
+    for path in ("./rows", "azureml:rows:1"):
+        project.write("pipelines/rows/table.csv", "a\n1\n")
+        project.write(
+            "pipelines/other.yml",
+            f"""
+            type: pipeline
+            settings: {{default_compute: azureml:cpu}}
+            jobs:
+              train: {{component: "azureml:train", inputs: {{rows: "{path}", steps: 1}}}}
+            """,
+        )
+        given = project.load()["pipeline_job", "other"].definition["jobs"]["train"]["inputs"]["rows"]
+        assert given["path"] in ("pipelines/rows", path)
+        assert given["type"] in ("uri_folder", "uri_file")
+
+
+def test_the_default_of_a_pipeline_component_fits_the_components_that_get_it(project: Project) -> None:
+    project.replace("ml/train/component.yml", "  steps: {type: integer}\n", "  steps: {type: integer, max: 10}\n")
+    project.write(
+        "pipelines/inner.yml",
+        """
+        $schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+        type: pipeline
+        name: inner
+        inputs: {rows: {type: uri_folder}, steps: {type: integer, default: 50}}
+        jobs:
+          train:
+            component: azureml:train
+            compute: azureml:cpu
+            inputs: {rows: "${{parent.inputs.rows}}", steps: "${{parent.inputs.steps}}"}
+        """,
+    )
+    problem = project.problem()
+    assert (problem.file, problem.message) == ("pipelines/inner.yml", "input 'steps' cannot be 50")

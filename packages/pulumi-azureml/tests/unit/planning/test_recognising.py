@@ -295,3 +295,87 @@ def test_a_deployment_without_an_endpoint_has_a_mistake(project: Project) -> Non
     text = f"$schema: {SCHEMA.format('batchDeployment')}\nname: blue\nmodel: azureml:team:3\ncompute: azureml:cpu\n"
     project.write("mlops/deployment.yml", text)
     assert "'endpoint_name' is missing" in [each.message for each in project.problems(folders=MLOPS)]
+
+
+ENVIRONMENT = f"$schema: {SCHEMA.format('environment')}\nname: lake\nimage: python:3.11\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("ml/more/it.YML", ENVIRONMENT),
+        ("ml/more/It.Yaml", ENVIRONMENT),
+        ("ml/more/.hidden/it.yml", ENVIRONMENT),
+        (".azureml/it.yml", ENVIRONMENT),
+        ("ml/more/it.yml", "{'name': 'lake', \"image\": 'python:3.11'}\n"),
+        ("ml/more/it.yml", "--- {name: lake, image: 'python:3.11'}\n"),
+        ("ml/more/it.yml", "# A lake\n\n  name: lake\n  image: python:3.11\n"),
+        ("ml/more/it.yml", "\ufeffimage: python:3.11\nname: lake\n"),
+        ("ml/more/it.yml", f"%YAML 1.1\n---\n{ENVIRONMENT}"),
+    ],
+)
+def test_an_asset_is_found_in_every_form_that_az_ml_reads(project: Project, path: str, text: str) -> None:
+    before = set(project.versions())
+    project.write(path, text.encode())
+    folders = Folders(files=(".azureml/",))
+    assert set(project.versions(folders=folders)) - before == {"environment lake"}
+
+
+@pytest.mark.parametrize(
+    "damage", ["tags: {a: [\n", "<<<<<<< HEAD\n", "---\nname: b\n", "tags:\n\ta: b\n", "name: b\n"]
+)
+@pytest.mark.parametrize("above", ["", "# A lake\n\n"])
+def test_a_malformed_file_that_says_what_it_is_is_a_problem(project: Project, above: str, damage: str) -> None:
+    project.write("ml/more/it.yml", (above + ENVIRONMENT + damage).encode())
+    assert project.problem().file == "ml/more/it.yml"
+
+
+def test_a_malformed_file_with_the_keys_of_an_asset_is_named(project: Project) -> None:
+    project.write("ml/more/it.yml", "name: lake\nimage: python:3.11\ntags: {a: [\n")
+    project.write("ml/more/chart.yml", "kind: Service\nspec: {{ .Values.spec }}\n")
+    (left,) = project.load().left
+    assert (left.path, left.what) == ("ml/more/it.yml", "a malformed file with the keys of an environment")
+    assert left.why.startswith("line 4: malformed YAML")
+
+
+def test_a_pattern_that_selects_no_file_is_named(template: Project) -> None:
+    (warning,) = template.load(folders=Folders(files=("mlops/", "mlopz/", "!mlops/old/"))).warnings
+    assert warning.message == "the pattern 'mlopz/' selects no YAML file"
+
+
+JOB = """
+type: pipeline
+jobs:
+  echo: {type: command, command: echo, environment: "azureml:training@latest", compute: "azureml:cpu"}
+"""
+
+
+@pytest.mark.parametrize("schema", ["pipelineComponent", "pipelineJob", "commandJob", ""])
+@pytest.mark.parametrize("path", ["mlops/a.yml", "mlops/z.yml", "ml/inner/component.yml", "pipelines/a.yml"])
+def test_the_file_of_a_step_is_a_component_whatever_it_says_and_wherever_it_is(
+    project: Project, path: str, schema: str
+) -> None:
+    """azure-ai-ml reads it as one. It needs no name either."""
+    head = f"$schema: {SCHEMA.format(schema)}\n" if schema else ""
+    inner = "type: command\ncommand: echo\nenvironment: azureml:training@latest\n"
+    project.write(path, head + (JOB if schema.startswith("pipeline") else inner))
+    project.write(
+        "mlops/m.yml", f"type: pipeline\nsettings: {{default_compute: cpu}}\njobs: {{a: {{component: ../{path}}}}}\n"
+    )
+    plan = project.load(folders=MLOPS)
+    (target,) = [each for each in plan.of("component") if each.path == path]
+    assert plan["pipeline_job", "mlops-m"].definition["jobs"]["a"]["component"] == target.reference
+
+
+def test_a_schedule_starts_the_file_of_a_component_too(project: Project) -> None:
+    project.write("mlops/inner.yml", f"$schema: {SCHEMA.format('pipelineComponent')}\nname: inner{JOB}")
+    trigger = 'trigger: {type: cron, expression: "0 6 * * *"}'
+    project.write("mlops/s.yml", f"name: night\n{trigger}\ncreate_job: ./inner.yml\n")
+    plan = project.load(folders=MLOPS)
+    assert plan["schedule", "night"].depends_on
+    assert plan["component", "inner"].path == "mlops/inner.yml"
+
+
+def test_a_file_without_a_name_that_nothing_refers_to_is_a_problem(project: Project) -> None:
+    project.write("ml/more/it.yml", ENVIRONMENT.replace("name: lake\n", ""))
+    assert project.problem().message == "'name' is missing"

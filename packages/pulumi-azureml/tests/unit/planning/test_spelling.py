@@ -13,8 +13,8 @@ from pulumi_azureml.planning import CatalogueErrors, CatalogueSettings, plan_def
 TEXTS = {
     "0123456": "42798",
     "1.10": "1.1",
-    "2013-10-01": None,
-    "2013-10-01 06:00:00": None,
+    "2013-10-01": "a date",
+    "2013-10-01 06:00:00": "a date",
     "yes": "true",
     "No": "false",
     "12:30:45": "45045",
@@ -163,3 +163,75 @@ def test_a_variable_from_python_has_to_be_text(value: object, tmp_path: Path) ->
         plan_definitions(tmp_path, documents, settings)
     messages = [each.message for each in refused.value.problems]
     assert f"'environment_variables.FLAG' has the wrong type: {value}" in messages
+
+
+def test_a_key_that_yaml_1_1_reads_as_something_else_is_named(project: Project) -> None:
+    project.replace(
+        "ml/environments/serving/environment.yml", "name: serving\n", "name: serving\ntags: {yes: a, 1.10: b}\n"
+    )
+    assert project.load()["environment", "serving"].definition["tags"] == {"yes": "a", "1.10": "b"}
+    assert [message for _, _, message in warned(project)] == [
+        "the key 'tags.1.10' is text, which YAML 1.1 reads as a number",
+        "the key 'tags.yes' is text, which YAML 1.1 reads as true or false",
+    ]
+
+
+def test_an_input_of_unknown_type_is_what_was_written(project: Project) -> None:
+    """It reaches the job as text, whatever YAML makes of it."""
+    project.write(
+        "pipelines/other.yml",
+        """
+        type: pipeline
+        settings: {default_compute: azureml:cpu}
+        inputs: {release: 1.10, share: 0.5, fast: yes}
+        jobs:
+          ours:
+            component: azureml:of_the_workspace:1
+            inputs:
+              release: ${{parent.inputs.release}}
+              share: ${{parent.inputs.share}}
+              fast: ${{parent.inputs.fast}}
+        """,
+    )
+    project.write(
+        "pipelines/job.yml",
+        """
+        type: command
+        command: echo ${{inputs.release}}
+        environment: azureml:training@latest
+        compute: azureml:cpu
+        inputs: {release: 1.10, share: 0.5}
+        """,
+    )
+    plan = project.load()
+    assert plan["pipeline_job", "other"].definition["inputs"] == {"release": "1.10", "share": 0.5, "fast": "yes"}
+    assert plan["pipeline_job", "job"].definition["inputs"] == {"release": "1.10", "share": 0.5}
+
+
+def test_yes_is_true_where_azure_takes_true_or_false(project: Project) -> None:
+    """azure-ai-ml sends it as true."""
+    project.replace("ml/train/component.yml", "  steps: {type: integer}\n", "  steps: {type: boolean, default: no}\n")
+    project.replace("pipelines/training.yml", "  steps: 10\n", "  steps: yes\n")
+    plan = project.load()
+    assert plan["component", "train"].definition["inputs"]["steps"]["default"] is False
+    assert plan["pipeline_job", "training"].definition["inputs"]["steps"] is True
+    assert plan.warnings == ()
+
+
+def test_a_number_of_an_input_that_versions_of_yaml_read_differently_is_refused(project: Project) -> None:
+    project.replace("pipelines/training.yml", "  steps: 10\n", "  steps: 010\n")
+    assert project.problem().message == "YAML 1.1 reads '010' as 8, and other versions do not"
+
+
+def test_texts_of_conda_are_named_where_they_are_sent_as_something_else(project: Project) -> None:
+    path = "ml/environments/serving/conda.yml"
+    text = (project.root / path).read_text("utf-8")
+    project.write(path, f"{text}variables: {{FLAG: yes}}\n")
+    (warning,) = warned(project)
+    assert warning[0] == path
+    assert warning[2] == "azure-ai-ml sends 'variables.FLAG' as YAML 1.1 reads it: 'yes' is true"
+    project.write(
+        "ml/environments/serving/environment.yml",
+        "name: serving\nimage: python:3.11\nconda_file: {dependencies: [pip, {pip: [1.10]}]}\n",
+    )
+    assert project.load()["environment", "serving"].definition["conda_file"]["dependencies"][1] == {"pip": ["1.10"]}

@@ -19,6 +19,8 @@ _PLACES = re.compile(
     r"|azureml://(jobs|locations|registries)/.+|(https?|wasbs?|abfss?|adl)://.+",
     re.IGNORECASE,
 )
+# The file of an `mltable` that says how to read the others.
+MLTABLE = "MLTable"
 _WANTED = {"uri_file": "file", "uri_folder": "folder", "mltable": "folder"}
 
 
@@ -48,14 +50,16 @@ class DataKind(Kind):
             draft.problem(("path",), f"'{path}' is not a valid path of data", fix)
         if isinstance(path, str) and in_registry(path) is not None:
             use(draft, ("path",), self.name, path)
-        source(draft, ("path",), data.get("path"), wanted=_WANTED.get(str(data.get("type", "uri_folder")), "any"))
+        wanted = _WANTED.get(str(data.get("type", "uri_folder")), "any")
+        description = MLTABLE if data.get("type") == "mltable" else ""
+        source(draft, ("path",), data.get("path"), wanted=wanted, described_by=description)
 
     def check(self, draft: Draft, _drafts: Drafts, _settings: CatalogueSettings) -> Iterator[Problem]:
         """Check that the folder of an `mltable` contains a file `MLTable`."""
         tree = draft.trees.get(("path",))
         if tree is None or draft.definition.get("type") != "mltable":
             return
-        if all(file.path != "MLTable" for file in tree.files):
+        if all(file.path != MLTABLE for file in tree.files):
             yield draft.document.problem(("path",), f"there is no file 'MLTable' in '{tree.path}'", "add the file")
 
 
