@@ -311,6 +311,11 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
         ({"codeId": "azureml:none:1"}, 404, "Code 'none:1' was not found"),
         ({"command": "cat ${{inputs.b}}"}, 400, r"'${{inputs.b}}' is not declared; the inputs are: a"),
         (
+        (
+            {"outputs": {"o": {"jobOutputType": "uri_folder", "uri": "azureml://datastores/a/paths/${{inputs.a}}"}}},
+            400,
+            "has the expressions ${{default_datastore}}, ${{name}} and ${{output_name}} only",
+        ),
             {"inputs": {"a": {"jobInputType": "uri_file", "uri": "azureml:nothing@latest"}}},
             404,
             "Input 'a': Data asset 'nothing'",

@@ -12,6 +12,7 @@ from amlite.core.wire import Json
 
 _BINDING = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([\w.-]+?)\s*\}\}")
 _STEP_OUTPUT = re.compile(r"([\w-]+)\.outputs\.([\w-]+)")
+_STEP_INPUT = re.compile(r"([\w-]+)\.inputs\.([\w-]+)")
 _MODES = {"ro_mount": "ReadOnlyMount", "rw_mount": "ReadWriteMount", "download": "Download", "direct": "Direct",
           "upload": "Upload", "eval_mount": "EvalMount", "eval_download": "EvalDownload"}  # fmt: skip
 # What of a node is bound by rules of its own.
@@ -150,7 +151,10 @@ def _node(
 ) -> Node:
     bound: dict[str, Input] = {}
     for key, given in (spec.get("inputs") or {}).items():
-        wrapped = given if isinstance(given, dict) else {"value": given}
+        try:
+            wrapped = _followed(given, jobs)
+        except GraphError as error:
+            raise GraphError(f"node '{name}', input '{key}': {error}") from error
         if (wrapped.get("value") is None and not wrapped.get("uri")) or _is_bound(wrapped, left_out):
             continue
         try:
@@ -166,6 +170,33 @@ def _node(
     return Node(name, bound, outputs, waits)
 
 
+def _followed(given: Any, jobs: Mapping[str, Json]) -> Json:
+    """Return an input as it is written, or the input of another node to which it is bound. Raises GraphError.
+
+    Source: "SDK and CLI v2 expressions", `${{parent.jobs.<step-name>.inputs.<input-name>}}`.
+    """
+    wrapped: Json = given if isinstance(given, dict) else {"value": given}
+    seen: set[str] = set()
+    while (found := _BINDING.fullmatch(_written(wrapped))) and found[1] == "jobs":
+        port = _STEP_INPUT.fullmatch(found[2])
+        if port is None:
+            break
+        if port[1] not in jobs:
+            raise GraphError(f"'{found[0]}' names no node of the pipeline; there are: {_names(jobs)}")
+        inputs = jobs[port[1]].get("inputs") or {}
+        if port[2] not in inputs or found[2] in seen:
+            raise GraphError(f"'{found[0]}' names an input to which its node gives no value")
+        seen.add(found[2])
+        value = inputs[port[2]]
+        wrapped = value if isinstance(value, dict) else {"value": value}
+    return wrapped
+
+
+def _written(given: Json) -> str:
+    written = given.get("value") if given.get("value") is not None else given.get("uri")
+    return written if isinstance(written, str) else ""
+
+
 def take(name: str, given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input:
     """Read one input of a node, which may be bound to an input of the pipeline or another node. Raises GraphError."""
     value = _bind(given, jobs, inputs)
@@ -179,8 +210,8 @@ def _is_bound(given: Json, left_out: Collection[str]) -> bool:
 
 def _bind(given: Json, jobs: Mapping[str, Json], inputs: Mapping[str, Given]) -> Input | None:
     """Return the target of a binding, or None if `given` contains none."""
-    written = given.get("value") if given.get("value") is not None else given.get("uri")
-    if not isinstance(written, str) or "${{" not in written:
+    written = _written(given)
+    if "${{" not in written:
         return None
     found = _BINDING.fullmatch(written)
     if found is None:

@@ -33,8 +33,7 @@ def resolved(platform: Platform, workspace_id: str, properties: Json) -> Json:
     resources = (properties.get("trial") or properties).get("resources")
     resolved |= _compute(platform, workspace_id, properties.get("computeId"), resources)
     for name, output in (properties.get("outputs") or {}).items():
-        if output and output.get("uri") and not references.is_data(_named(output["uri"], "job", "output")):
-            raise refusal(f"output '{name}' has the uri '{output['uri']}', which is not a datastore path")
+        check_place(name, output or {})
     limits = properties.get("limits") or {}
     for name in ("timeout", "trialTimeout"):
         if limits.get(name):
@@ -110,6 +109,21 @@ def check_name(output: str) -> None:
             "UserError",
             f"The output name '{output[:300]}' is invalid: letters, digits, underscores and hyphens only.",
         )
+
+
+def check_place(output: str, declared: Mapping[str, Any]) -> None:
+    """Raise AzureError 400 for an output that has a `uri` at which nothing can be written."""
+    uri = declared.get("uri")
+    if not uri:
+        return
+    place = _named(str(uri), "job", "output")
+    if "${{" in place:
+        raise refusal(
+            f"output '{output}' has the path '{uri}', and the path of an output has the expressions "
+            "${{default_datastore}}, ${{name}} and ${{output_name}} only"
+        )
+    if not references.is_data(place):
+        raise refusal(f"output '{output}' has the uri '{uri}', which is not a datastore path")
 
 
 def output_uri(name: str, output: str, declared: Mapping[str, Any], datastore: str = DEFAULT_DATASTORE) -> str:

@@ -35,13 +35,36 @@ def test_bindings_become_inputs_and_order() -> None:
     assert nodes["train"].needs == {"prep"}
 
 
+def test_an_input_of_another_node_has_the_same_source() -> None:
+    jobs = {
+        "a": node(
+            rate="${{parent.inputs.rate}}",
+            note="n",
+            rows="${{parent.jobs.prep.outputs.rows}}",
+            no="${{parent.inputs.no}}",
+        ),
+        "b": node(**{name: f"${{{{ parent.jobs.a.inputs.{name} }}}}" for name in ("rate", "note", "rows", "no")}),
+        "c": node(rate="${{parent.jobs.b.inputs.rate}}"),
+        "prep": node(),
+    }
+    nodes = parse(jobs, INPUTS, left_out=["no"])
+    assert nodes["b"].inputs == {"rate": Literal("0.1"), "note": Literal("n"), "rows": StepOutput("prep", "rows")}
+    assert nodes["b"].needs == {"prep"}
+    assert nodes["c"].inputs == {"rate": Literal("0.1")}
+
+
 @pytest.mark.parametrize(
     ("jobs", "said"),
     [
         ({"a": node(x="${{parent.inputs.none}}")}, "names no input of the pipeline; there are: rate, raw"),
         ({"a": node(x="${{parent.jobs.b.outputs.y}}")}, "names no node of the pipeline; there are: a"),
         ({"a": node(x="${{parent.outputs.y}}")}, "is not a binding that an input can have"),
-        ({"a": node(x="${{parent.jobs.a.inputs.y}}")}, "is not a binding that an input can have"),
+        ({"a": node(x="${{parent.jobs.a.inputs.y}}")}, "names an input to which its node gives no value"),
+        ({"a": node(x="${{parent.jobs.b.inputs.y}}")}, "names no node of the pipeline; there are: a"),
+        (
+            {"a": node(x="${{parent.jobs.b.inputs.x}}"), "b": node(x="${{parent.jobs.a.inputs.x}}")},
+            "names an input to which its node gives no value",
+        ),
         ({"a": node(x="n${{parent.inputs.raw}}")}, "must name a literal input"),
         (
             {"a": node(x="${{parent.jobs.b.outputs.y}}"), "b": node(x="${{parent.jobs.a.outputs.y}}")},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from amlite.core.errors import AzureError
-from amlite.services.jobs.plan import in_datastore, output_uri, seconds
+from amlite.services.jobs.plan import check_place, in_datastore, output_uri, seconds
 
 
 @pytest.mark.parametrize(("text", "length"), [("PT1H30M", 5400), ("P1DT0.5S", 86400.5), ("PT20S", 20)])
@@ -24,6 +24,21 @@ def test_outputs_go_where_they_say_or_to_the_jobs_own_place() -> None:
     assert output_uri("job-1", "model", wanted) == "azureml://datastores/mine/paths/job-1/model"
     default = {"uri": "azureml://datastores/${{default_datastore}}/paths/${{ name }}"}
     assert output_uri("job-1", "model", default) == "azureml://datastores/workspaceblobstore/paths/job-1"
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("azureml://datastores/mine/paths/${{experiment_name}}", "has the expressions"),
+        ("azureml://datastores/mine/paths/${{name}}/${{inputs.who}}", "has the expressions"),
+        ("azureml:model:1", "is not a datastore path"),
+    ],
+)
+def test_a_path_where_nothing_can_be_written_is_refused(uri: str, said: str) -> None:
+    check_place("o", {"uri": "azureml://datastores/${{default_datastore}}/paths/${{ name }}/${{output_name}}"})
+    with pytest.raises(AzureError, match=said) as raised:
+        check_place("o", {"uri": uri})
+    assert uri in raised.value.message
 
 
 def test_outputs_go_to_a_pipelines_default_datastore_unless_they_name_one() -> None:
