@@ -54,7 +54,9 @@ def test_outputs_and_logs_of_a_command_download(client: MLClient, tmp_path: Path
     (tmp_path / "words.txt").write_text("one two three\n", "utf-8")
     name = submit(
         client,
-        'wc -w < ${{inputs.words}} > ${{outputs.counts}}/n; echo "${{inputs.k}} $COLOUR $AZUREML_EXPERIMENT_NAME"',
+        'wc -w < ${{inputs.words}} > ${{outputs.counts}}/n; echo "${{inputs.k}} $COLOUR $AZUREML_EXPERIMENT_NAME"; '
+        'echo "$AZUREML_PARAMETER_k"; test "$AZUREML_PARAMETER_words" = ${{inputs.words}} '
+        '&& test "$AZUREML_PARAMETER_counts" = ${{outputs.counts}}',
         inputs={"words": Input(type="uri_file", path=str(tmp_path / "words.txt")), "k": 3},
         outputs={"counts": Output(type="uri_folder")},
         environment_variables={"COLOUR": "red"},
@@ -65,7 +67,7 @@ def test_outputs_and_logs_of_a_command_download(client: MLClient, tmp_path: Path
     )
     client.jobs.download(name, download_path=str(tmp_path), all=True)
     assert (tmp_path / "named-outputs/counts/n").read_text("utf-8").strip() == "3"
-    assert "3 red tests" in (tmp_path / "artifacts/user_logs/std_log.txt").read_text("utf-8")
+    assert "3 red tests\n3\n" in (tmp_path / "artifacts/user_logs/std_log.txt").read_text("utf-8")
     details = history(client, name)
     assert details.start_time_utc <= details.end_time_utc
 
@@ -309,13 +311,13 @@ def test_archived_jobs_are_listed_apart(client: MLClient) -> None:
         ({"computeId": "gpu"}, 404, "Compute with name 'gpu' was not found"),
         ({"environmentId": "azureml:plain:9"}, 404, "'plain:9' was not found"),
         ({"codeId": "azureml:none:1"}, 404, "Code 'none:1' was not found"),
-        ({"command": "cat ${{inputs.b}}"}, 400, r"'${{inputs.b}}' is not declared; the inputs are: a"),
-        (
         (
             {"outputs": {"o": {"jobOutputType": "uri_folder", "uri": "azureml://datastores/a/paths/${{inputs.a}}"}}},
             400,
             "has the expressions ${{default_datastore}}, ${{name}} and ${{output_name}} only",
         ),
+        ({"command": "cat ${{inputs.b}}"}, 400, r"'${{inputs.b}}' is not declared; the inputs are: a"),
+        (
             {"inputs": {"a": {"jobInputType": "uri_file", "uri": "azureml:nothing@latest"}}},
             404,
             "Input 'a': Data asset 'nothing'",

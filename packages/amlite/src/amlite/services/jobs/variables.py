@@ -47,6 +47,7 @@ def variables(
     token = run_token(platform, job)
     given = {name: value for name, value in platform.environment.items() if not name.startswith(_CREDENTIALS)}
     given.pop(runtime.VARIABLE, None)
+    written = {name: str(data.as_given(job, name, path)) for name, path in outputs.items()}
     return {
         **given,
         **(_sign_in(platform, job, who) if who else {}),
@@ -72,7 +73,9 @@ def variables(
         "MLFLOW_EXPERIMENT_ID": experiment_id,
         "MLFLOW_EXPERIMENT_NAME": experiment,
         **{f"AZURE_ML_INPUT_{name}": value for name, value in inputs.items()},
-        **{f"AZURE_ML_OUTPUT_{name}": str(data.as_given(job, name, path)) for name, path in outputs.items()},
+        **{f"AZURE_ML_OUTPUT_{name}": value for name, value in written.items()},
+        # Source: the docstring of azure-ai-ml's CommandJob.
+        **{f"AZUREML_PARAMETER_{name}": value for name, value in {**inputs, **written}.items()},
         **{str(name): str(value) for name, value in (job.properties.get("environmentVariables") or {}).items()},
     }
 
