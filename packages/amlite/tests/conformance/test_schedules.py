@@ -185,7 +185,7 @@ def test_schedule_trigger_runs_it_now(
         (cron("every day"), "five fields"),
         (cron("0 25 * * *"), "five fields"),
         (cron(timeZone="Mars Standard Time"), "time zone"),
-        (cron(endTime="2020-01-01T00:00:00"), "endTime"),
+        (cron(startTime="2030-01-01T00:00:00", endTime="2020-01-01T00:00:00"), "endTime"),
         (cron(startTime="tomorrow"), "startTime"),
         ({"triggerType": "Recurrence", "frequency": "day", "interval": 0}, "interval"),
         ({"triggerType": "Recurrence", "frequency": "fortnight", "interval": 1}, "frequency"),

@@ -71,10 +71,11 @@ class Trigger:
         """Parse the `properties` (ARM's `CronTrigger` or `RecurrenceTrigger`) of a schedule created at `created`."""
         self._zone = _zone(properties.get("timeZone") or "UTC")
         start, end = (self._moment(properties, name) for name in ("startTime", "endTime"))
-        self._start = start or created.astimezone(dt.UTC).replace(microsecond=0)
-        self._end = end
-        if self._end is not None and self._end <= self._start:
+        if start is not None and end is not None and end.astimezone(dt.UTC) <= start.astimezone(dt.UTC):
             raise _refusal("trigger.endTime must be later than trigger.startTime.")
+        self._given = start or created.replace(microsecond=0)
+        self._start = self._given.astimezone(dt.UTC)
+        self._end = end.astimezone(dt.UTC) if end is not None else None
         self._cron: str | None = None
         self._step: dt.timedelta | None = None
         self._pattern: _Pattern | None = None
@@ -141,7 +142,8 @@ class Trigger:
         if month_days and frequency != "month":
             raise _refusal("trigger.schedule.monthDays is for frequency month.")
         try:
-            start = self._start.astimezone(self._zone).replace(tzinfo=None)
+            # Not by way of UTC: a start in the hour that summer time skips would become another hour.
+            start = self._given.astimezone(self._zone).replace(tzinfo=None)
         except OverflowError as error:
             raise _refusal("trigger.startTime is before the first year that there is.") from error
         months = {(start.month - 1 + turn * interval) % 12 + 1 for turn in range(12)}
@@ -167,12 +169,14 @@ class Trigger:
             moment = dt.datetime.fromisoformat(text)
         except ValueError as error:
             raise _refusal(f"trigger.{name} '{text}' is not a date and time in ISO 8601.") from error
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
         try:
-            return (moment if moment.tzinfo else moment.replace(tzinfo=self._zone)).astimezone(dt.UTC)
+            moment.astimezone(dt.UTC)
         except OverflowError as error:
             raise _refusal(
                 f"trigger.{name} '{text}' is before the first or after the last year that there is."
             ) from error
+        return moment
 
 
 def _cron(expression: str) -> str:

@@ -48,12 +48,19 @@ def firings(properties: dict[str, Any], count: int, since: dt.datetime = CREATED
         (cron("0 9 * * Friday-1"), ["01-02 09:00", "01-05 09:00", "01-06 09:00"]),
         (cron("0 5 * * *", startTime="2026-02-01 00:00:00"), ["02-01 05:00", "02-02 05:00", "02-03 05:00"]),
         (cron("0 5 * * *", endTime="2026-01-03T05:00:00"), ["01-02 05:00", "01-03 05:00"]),
+        # A file keeps its end after that time. In a new workspace, its schedule never fires.
+        (cron("0 5 * * *", endTime="2025-12-31T05:00:00"), []),
         (cron("0 5 * * *", timeZone="Tokyo Standard Time"), ["01-01 20:00", "01-02 20:00", "01-03 20:00"]),
         (recurrence("minute", 20), ["01-01 12:50", "01-01 13:10", "01-01 13:30"]),
         (recurrence("Hour", 6, startTime="2026-01-01T03:00:00"), ["01-01 15:00", "01-01 21:00", "01-02 03:00"]),
         # azure-ai-ml sends an empty schedule for a trigger without one.
         (recurrence("hour", 6, {"hours": [], "minutes": []}), ["01-01 18:30", "01-02 00:30", "01-02 06:30"]),
         (recurrence("day", 2, {"hours": [6, 18], "minutes": [0]}), ["01-01 18:00", "01-03 06:00", "01-03 18:00"]),
+        # There is no 02:30 on 29 March. The recurrence is daily at 02:30 all the same, and not at 03:30.
+        (
+            recurrence("day", startTime="2026-03-29T02:30:00", timeZone="W. Europe Standard Time"),
+            ["03-30 00:30", "03-31 00:30", "04-01 00:30"],
+        ),
         (
             recurrence("week", 1, {"hours": [10], "minutes": [15], "weekDays": ["Monday", "friday"]}),
             ["01-02 10:15", "01-05 10:15", "01-09 10:15"],
