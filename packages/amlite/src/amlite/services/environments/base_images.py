@@ -10,14 +10,17 @@ import re
 
 from amlite.services.environments.packages import OWN_PYTHON, Packages
 
-_HUB = r"(?:(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)/)?(?:library/)?"
-_PYTHON = re.compile(rf"{_HUB}python(?::(?P<version>3\.\d+(?:\.\d+)?)?.*)?")
+_HUB = (
+    r"(?:(?:(?:docker\.io|index\.docker\.io|registry-1\.docker\.io)/)?(?:library/)?"
+    r"|mcr\.microsoft\.com/mirror/docker/library/)"
+)
+_PYTHON = re.compile(rf"{_HUB}python(?::(?P<version>\d+\.\d+(?:\.\d+)?|2)?.*)?")
 _SYSTEM = re.compile(rf"{_HUB}(?:ubuntu|debian)(?::.+)?")
 _MICROSOFT = re.compile(
-    r"mcr\.microsoft\.com/(?:mirror/docker/library/(?:ubuntu|debian|python)"
-    r"|azureml/(?:openmpi|intelmpi|minimal-|base|inference-base|o16n-base)[^:]*)(?::.+)?",
+    r"mcr\.microsoft\.com/azureml/(?:openmpi|intelmpi|minimal-|base|inference-base|o16n-base)[^:]*(?::.+)?",
     re.IGNORECASE,
 )
+_MICROSOFTS_PYTHON = re.compile(r"-py(?P<major>3)(?P<minor>\d+)(?=[-:]|$)")
 
 
 def packages(image: str) -> Packages | None:
@@ -25,7 +28,10 @@ def packages(image: str) -> Packages | None:
     name = image.partition("@")[0]
     if (found := _PYTHON.fullmatch(name)) is not None:
         return _base(found["version"] or OWN_PYTHON, image)
-    if _SYSTEM.fullmatch(name) or _MICROSOFT.fullmatch(name):
+    if _MICROSOFT.fullmatch(name):
+        found = _MICROSOFTS_PYTHON.search(name)
+        return _base(f"{found['major']}.{found['minor']}" if found else OWN_PYTHON, image)
+    if _SYSTEM.fullmatch(name):
         return _base(OWN_PYTHON, image)
     return None
 

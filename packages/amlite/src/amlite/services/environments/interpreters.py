@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amlite.tools import uv
 
-_EXACT = re.compile(r"3\.\d+(?:\.\d+)?")
+_EXACT = re.compile(r"2|\d+\.\d+(?:\.\d+)?")
 _PATCH = re.compile(r"(3\.\d+)\.\d+")
 
 
