@@ -30,7 +30,12 @@ from amlite.services.environments.usage import Usage, of_container
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 # Docker's client takes a name that begins with a hyphen for an option.
-_NAME = re.compile(r"[A-Za-z0-9]")
+_PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+# The grammar of references in github.com/distribution/reference.
+_NAME = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{{32,}})?",
+    re.ASCII,
+)
 # The engine takes the beginning of an id, too.
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]+", re.IGNORECASE)
 _LINE_END = re.compile(r"[\r\n]")
@@ -190,7 +195,7 @@ def _registry(image: str) -> str | None:
 
 def require_pull(platform: Platform, image: str, principal: Principal | None) -> None:
     """Raise UnusableEnvironment unless an image may be pulled: the engine may have it already, pulled for others."""
-    if _NAME.match(image) is None:
+    if _NAME.fullmatch(image) is None:
         raise UnusableEnvironment(f"'{image}' is not the name of an image")
     if _ID.fullmatch(image) is not None:
         raise UnusableEnvironment(f"'{image}' could be the id of an image: add a tag, such as {image}:latest")
@@ -219,7 +224,7 @@ def require_pull(platform: Platform, image: str, principal: Principal | None) ->
 def _have(
     host: str, reference: str, image: str, credentials: dict[str, str] | None, log: Callable[[str], None]
 ) -> None:
-    from docker.errors import DockerException, ImageNotFound
+    from docker.errors import APIError, DockerException, ImageNotFound
 
     with _api(host) as api:
         try:
@@ -233,7 +238,8 @@ def _have(
                 if "error" in event:
                     raise UnreachableImage(f"the image '{image}' cannot be pulled: {event['error']}")
         except DockerException as error:
-            raise UnreachableImage(f"the image '{image}' cannot be pulled: {error}") from error
+            reason = error.explanation if isinstance(error, APIError) else error
+            raise UnreachableImage(f"the image '{image}' cannot be pulled: {reason}") from error
 
 
 def _usage(host: str, name: str) -> Usage | None:

@@ -141,7 +141,16 @@ async def test_a_compute_without_an_identity_gets_no_image_that_others_pulled(pl
 
 @pytest.mark.attack
 @pytest.mark.parametrize(
-    "image", ["127.0.0.1:4712/made/training:1", "3f", "sha256:3f", "--privileged", "-v/:/x/../../debian"]
+    "image",
+    [
+        "127.0.0.1:4712/made/training:1",
+        "3f",
+        "sha256:3f",
+        "--privileged",
+        "-v/:/x/../../debian",
+        "Own/Training:1",
+        "a b",
+    ],
 )
 async def test_an_images_name_is_neither_an_option_nor_an_image_that_others_pulled(
     platform: Platform, image: str
