@@ -125,6 +125,14 @@ def test_workspace_create_or_update_refuses(azureml_workspace: Workspace, name: 
     assert said in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("kind", ["Hub", "project", "FeatureStore"])
+def test_workspace_create_or_update_refuses_other_kinds(azureml_workspace: Workspace, kind: str) -> None:
+    body = {"location": "westeurope", "kind": kind, "properties": parts_of(azureml_workspace)}
+    answer = azureml_workspace.azure.arm("PUT", f"{WORKSPACES}/another-kind", body)
+    assert answer.status_code == 400, answer.text
+    assert f"of the kind Default only, not hubs, projects or others: '{kind}'" in answer.json()["error"]["message"]
+
+
 def test_workspace_create_or_update_asks_for_a_primary_identity_with_its_roles(azureml_workspace: Workspace) -> None:
     """Source: how-to-identity-based-service-authentication, the roles of a user-assigned workspace identity."""
     azure, properties = azureml_workspace.azure, parts_of(azureml_workspace)

@@ -39,7 +39,7 @@ MISSING = {
     "quality, on CSV and JSON lines, in place of Spark; imports of data fail when they run; endpoint invocations are "
     "refused",
     f"{_ML}/WorkspaceConnections.create": "jobs and image builds do not sign in by connections; code reads them",
-    f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are plain workspaces; a soft-deleted one "
+    f"{_ML}/Workspaces.create_or_update": "hubs, projects and feature stores are refused; a soft-deleted one "
     "cannot be recovered, only purged",
     "Microsoft.Authorization/RoleAssignments.create": "conditions are refused",
     "Microsoft.ContainerRegistry/Registries.create": "network rules hold for nodes only; policies and other limits "

@@ -45,6 +45,12 @@ def _prepare(platform: Platform, resource_id: ResourceId, body: Json, old: Json 
         raise AzureError(
             400, "BadRequest", "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
         )
+    if (kind := str(body.get("kind") or "Default")).lower() != "default":
+        raise AzureError(
+            400,
+            "BadRequest",
+            f"amlite has workspaces of the kind Default only, not hubs, projects or others: '{kind}'.",
+        )
     # The template of azure-ai-ml has empty text for what is not set.
     given = {key: value for key, value in body["properties"].items() if value != ""}
     body = writable("Workspace", {**body, "properties": given})
