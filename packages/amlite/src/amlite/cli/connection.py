@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -39,9 +40,18 @@ def ask(running: runtime.Runtime, method: str, path: str, body: dict[str, Any] |
     try:
         return client.ask(running, method, path, body)
     except HTTPError as error:
-        raise click.ClickException(f"amlite refused: {error.read().decode('utf-8', 'replace')}") from error
+        raise click.ClickException(f"amlite refused: {_message(error.read())}") from error
     except URLError as error:
         raise click.ClickException(f"amlite (pid {running.pid}) does not answer: {error.reason}") from error
+
+
+def _message(answer: bytes) -> str:
+    """Return the message of an error in Azure's form, or the whole answer."""
+    text = answer.decode("utf-8", "replace")
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def ensure_started() -> runtime.Runtime:
