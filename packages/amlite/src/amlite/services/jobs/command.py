@@ -10,6 +10,8 @@ from pathlib import Path
 _REFERENCE = re.compile(r"\$\{\{\s*(inputs|outputs|search_space)\.([\w.-]+)\s*\}\}")
 # None has another beginning inside: a text of beginnings alone would be read again from each of them.
 _ANY = re.compile(r"\$\{\{((?:(?!\$\{\{).)*?)\}\}")
+# The pattern of `command` in the specification of Microsoft.MachineLearningServices.
+_SOMETHING = re.compile(r"[a-zA-Z0-9_]")
 _OPTIONAL = re.compile(r"\$\[\[((?:(?!\$\[\[).)*?)\]\]", re.DOTALL)
 
 
@@ -31,6 +33,13 @@ def problems(
             names = ", ".join(sorted(known[reference[1]])) or "none"
             found.append(f"'{expression[0]}' is not declared; the {reference[1]} are: {names}")
     return found
+
+
+def check(template: str) -> list[str]:
+    """Return the problem of a command that the service takes for none."""
+    if _SOMETHING.search(template) is None:
+        return [f"the command '{template[:100]}' has no letter, digit or underscore"]
+    return []
 
 
 def render(template: str, inputs: Mapping[str, str], outputs: Mapping[str, str]) -> str:

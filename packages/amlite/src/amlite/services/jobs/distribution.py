@@ -37,16 +37,6 @@ wait
 """
 
 
-def problems(given: Json | None) -> list[str]:
-    """Return the numbers of a distribution that no job can have."""
-    counts = {name: (given or {}).get(name) for name in ("processCountPerInstance", "workerCount")}
-    return [
-        f"distribution.{name} is {count} and must be at least 1"
-        for name, count in counts.items()
-        if count is not None and int(count) < 1
-    ]
-
-
 def processes(properties: Json, ports: Iterator[int]) -> list[Variables]:
     """Return the variables of each process of a job, or nothing for a job that is not distributed.
 

@@ -14,7 +14,7 @@ from amlite.core.wire import Json
 from amlite.services.jobs import graph
 from amlite.services.jobs.graph import Data, GraphError, Literal
 from amlite.services.kubernetesconfiguration import extensions
-from amlite.services.machinelearning import references
+from amlite.services.machinelearning import assets, references
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,11 +33,11 @@ def resolved(platform: Platform, workspace_id: str, properties: Json) -> Json:
     resources = (properties.get("trial") or properties).get("resources")
     resolved |= _compute(platform, workspace_id, properties.get("computeId"), resources)
     for name, output in (properties.get("outputs") or {}).items():
-        check_place(name, output or {})
+        check_output(name, output or {})
     limits = properties.get("limits") or {}
     for name in ("timeout", "trialTimeout"):
-        if limits.get(name):
-            seconds(limits[name])
+        if limits.get(name) and seconds(limits[name]) <= 0:
+            raise refusal(f"limits.{name} is '{limits[name]}' and must be longer than 0 seconds")
     return resolved
 
 
@@ -111,8 +111,10 @@ def check_name(output: str) -> None:
         )
 
 
-def check_place(output: str, declared: Mapping[str, Any]) -> None:
-    """Raise AzureError 400 for an output that has a `uri` at which nothing can be written."""
+def check_output(output: str, declared: Mapping[str, Any]) -> None:
+    """Raise AzureError 400 for an output with a `uri` at which nothing can be written, or with a wrong asset name."""
+    if name := declared.get("assetName"):
+        assets.check_name("data", str(name))
     uri = declared.get("uri")
     if not uri:
         return

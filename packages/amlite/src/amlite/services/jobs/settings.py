@@ -25,9 +25,24 @@ _PORTS = range(1, 65_536)
 _RUNTIMES = ("3.2", "3.3", "3.4", "3.5")
 
 
+# The smallest and the largest number, as the reference of the YAML of jobs has them.
+_RANGES: dict[tuple[str, str], tuple[int, int | None]] = {
+    ("resources", "instanceCount"): (1, None),
+    ("distribution", "processCountPerInstance"): (1, None),
+    ("distribution", "workerCount"): (1, None),
+    ("distribution", "parameterServerCount"): (0, None),
+    ("limits", "maxTotalTrials"): (1, 1000),
+    ("limits", "maxConcurrentTrials"): (1, 1000),
+    ("earlyTermination", "evaluationInterval"): (1, None),
+    ("earlyTermination", "delayEvaluation"): (0, None),
+    ("earlyTermination", "truncationPercentage"): (1, 99),
+}
+
+
 def problems(properties: Json) -> list[str]:
     """Return the settings of a job that amlite would not honour."""
     return [
+        *_numbers({**properties, **(properties.get("trial") or {})}),
         *_experiment(properties),
         *_services(properties),
         *_notifications(properties),
@@ -40,6 +55,18 @@ def shared_memory(resources: Json | None) -> str:
     """Return the size of a container's shared memory, as Docker takes it."""
     given = resources or {}
     return str(given.get("shmSize") or _docker_option(given) or _SHARED_MEMORY)
+
+
+def _numbers(groups: Json) -> Iterator[str]:
+    for (group, name), (low, high) in _RANGES.items():
+        value = (groups.get(group) or {}).get(name)
+        if value is None:
+            continue
+        if not str(value).lstrip("-").isdecimal():
+            yield f"{group}.{name} is '{value}' and must be a whole number"
+        elif int(value) < low or (high is not None and int(value) > high):
+            wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+            yield f"{group}.{name} is {value} and must be {wanted}"
 
 
 def _experiment(properties: Json) -> Iterator[str]:

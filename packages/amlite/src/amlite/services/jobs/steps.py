@@ -12,7 +12,7 @@ from amlite.services.jobs import components, flow, graph, kinds, settings
 from amlite.services.jobs.documents import LEFT_OUT
 from amlite.services.jobs.flow import Condition, DoWhile, Flow, ParallelFor
 from amlite.services.jobs.graph import GraphError, JobOutput, Node, StepOutput
-from amlite.services.jobs.plan import check_place, guard, in_datastore, merge_output, refusal, resolved, written
+from amlite.services.jobs.plan import check_output, guard, in_datastore, merge_output, refusal, resolved, written
 from amlite.services.machinelearning import references
 
 _TYPES = {"command": "Command", "pipeline": "Pipeline", "parallel": "Parallel", "sweep": "Sweep", "spark": "Spark",
@@ -123,7 +123,7 @@ def _bind(steps: dict[str, Step], declared: Json) -> None:
             if target not in declared:
                 raise refusal(f"node '{name}', output '{key}': the pipeline has no output '{target}'")
             if declared[target]:
-                check_place(target, declared[target])
+                check_output(target, declared[target])
                 merge_output(step.properties["outputs"][key], declared[target])
 
 

@@ -52,7 +52,7 @@ def version_type(kind: str) -> str:
 
 def prepare_container(kind: str, name: str, body: Json) -> Json:
     """Check a container's body and return the properties to store."""
-    _check_name(kind, name)
+    check_name(kind, name)
     properties: Json = writable(_MODELS[kind][0], body)["properties"]
     return {"tags": {}, "properties": {}, "isArchived": False, **properties}
 
@@ -64,7 +64,7 @@ def prepare_version(
 
     Raises the service's AzureError 400 or 409 if the body would change the content of an existing version.
     """
-    _check_name(kind, name)
+    check_name(kind, name)
     if _VERSION.fullmatch(version) is None:
         raise AzureError(
             400, "UserError", f"The version '{version}' is invalid: versions are letters, digits, '.', '_' and '-'."
@@ -157,7 +157,8 @@ def _conflict(kind: str, name: str, version: str, changed: list[str]) -> AzureEr
     )
 
 
-def _check_name(kind: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
+    """Raise AzureError 400 for a name that no asset can have."""
     if _NAME.fullmatch(name) is None:
         raise AzureError(
             400,

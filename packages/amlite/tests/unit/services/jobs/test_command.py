@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from amlite.services.jobs.command import problems, render
+from amlite.services.jobs.command import check, problems, render
 
 
 def test_references_become_their_values_as_they_are() -> None:
@@ -33,6 +33,11 @@ def test_an_optional_part_without_references_stays() -> None:
 def test_what_is_not_declared_is_a_problem(template: str, said: str) -> None:
     (problem,) = problems(template, ["a"], [])
     assert said in problem
+
+
+def test_a_command_of_spaces_and_signs_is_none() -> None:
+    assert check(" ;\n") == ["the command ' ;\n' has no letter, digit or underscore"]
+    assert check("[ 1 ]") == []
 
 
 def test_a_template_that_fits_has_no_problems() -> None:

@@ -82,8 +82,3 @@ def test_a_node_takes_the_distribution_of_its_component() -> None:
     assert sweep.from_node(component, objective)["trial"]["distribution"] == wanted
     with pytest.raises(ValueError, match="distribution 'ray' is not one of"):
         command.from_node({**component, "distribution": {"type": "ray"}}, {})
-
-
-def test_a_distribution_without_processes_is_refused() -> None:
-    properties = {"command": "x", "distribution": {"distributionType": "Mpi", "processCountPerInstance": 0}}
-    assert command.problems(properties) == ["distribution.processCountPerInstance is 0 and must be at least 1"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from amlite.core.errors import AzureError
-from amlite.services.jobs.plan import check_place, in_datastore, output_uri, seconds
+from amlite.services.jobs.plan import check_output, in_datastore, output_uri, seconds
 
 
 @pytest.mark.parametrize(("text", "length"), [("PT1H30M", 5400), ("P1DT0.5S", 86400.5), ("PT20S", 20)])
@@ -35,10 +35,16 @@ def test_outputs_go_where_they_say_or_to_the_jobs_own_place() -> None:
     ],
 )
 def test_a_path_where_nothing_can_be_written_is_refused(uri: str, said: str) -> None:
-    check_place("o", {"uri": "azureml://datastores/${{default_datastore}}/paths/${{ name }}/${{output_name}}"})
+    check_output("o", {"uri": "azureml://datastores/${{default_datastore}}/paths/${{ name }}/${{output_name}}"})
     with pytest.raises(AzureError, match=said) as raised:
-        check_place("o", {"uri": uri})
+        check_output("o", {"uri": uri})
     assert uri in raised.value.message
+
+
+def test_an_output_cannot_become_an_asset_without_a_valid_name() -> None:
+    check_output("o", {"assetName": "rows.2"})
+    with pytest.raises(AzureError, match="The name 'my rows' of data is invalid"):
+        check_output("o", {"assetName": "my rows"})
 
 
 def test_outputs_go_to_a_pipelines_default_datastore_unless_they_name_one() -> None:

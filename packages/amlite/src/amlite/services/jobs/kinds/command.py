@@ -17,8 +17,8 @@ from amlite.services.jobs.documents import Job
 def problems(properties: Json) -> list[str]:
     """Return the undeclared names in the command."""
     return [
+        *command.check(properties["command"]),
         *command.problems(properties["command"], properties.get("inputs") or {}, properties.get("outputs") or {}),
-        *distribution.problems(properties.get("distribution")),
     ]
 
 

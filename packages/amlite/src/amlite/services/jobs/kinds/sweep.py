@@ -16,15 +16,15 @@ _COUNTS = {"max_total_trials": "maxTotalTrials", "max_concurrent_trials": "maxCo
 def problems(properties: Json) -> list[str]:
     """Return the problems of the search space, the sampling and the trial's command."""
     space = properties["searchSpace"]
-    found = command.problems(
-        properties["trial"]["command"], properties.get("inputs") or {}, properties.get("outputs") or {}, space.keys()
-    )
+    line = properties["trial"]["command"]
+    found = command.check(line)
+    found += command.problems(line, properties.get("inputs") or {}, properties.get("outputs") or {}, space.keys())
     try:
         search.points(space, properties["samplingAlgorithm"], "")
         search.stopping(properties.get("earlyTermination"))
     except search.SearchError as error:
         found.append(str(error))
-    return found + distribution.problems(properties["trial"].get("distribution"))
+    return found
 
 
 def from_node(component: Json, spec: Json) -> Json:
