@@ -67,7 +67,13 @@ class Child:
     def http(self) -> aiohttp.ClientSession:
         """The session for requests to this child, whose paths start with `/`."""
         if self._session is None:
-            connector = _SocketConnector(str(self.socket), limit=0) if self.socket else aiohttp.TCPConnector(limit=0)
+            # A connection for each request: the child may close one that waits just when the next request begins, and
+            # a request that is no GET cannot be repeated.
+            connector = (
+                _SocketConnector(str(self.socket), limit=0, force_close=True)
+                if self.socket
+                else aiohttp.TCPConnector(limit=0, force_close=True)
+            )
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 

@@ -24,6 +24,20 @@ app = web.Application()
 app.router.add_get("/", answer)
 web.run_app(app, path=sys.argv[1], print=None)
 """
+# Answers one request for each connection. It closes the connection when the next request arrives, as a server does that
+# waited long enough for it.
+CLOSE_AT_SOCKET = """
+import asyncio, sys
+async def answer(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    await reader.read(1)
+    writer.close()
+async def main():
+    server = await asyncio.start_unix_server(answer, sys.argv[1])
+    await server.serve_forever()
+asyncio.run(main())
+"""
 # Starts a grandchild in a session of its own, says its number and waits.
 FORK = """
 import subprocess, sys, time
@@ -53,6 +67,14 @@ async def _first_line(child: Child) -> str:
 
 def _runs(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_a_child_that_closes_idle_connections_gets_every_request(children: Children) -> None:
+    """A request on a connection that the child closed meanwhile failed with a broken pipe."""
+    child = await children.ensure_at_socket("web", lambda socket: _python(CLOSE_AT_SOCKET, socket))
+    for _ in range(2):
+        async with child.http.post(child.url("/")) as answer:
+            assert await answer.text() == "ok"
 
 
 async def test_started_once_for_all_who_ask(children: Children) -> None:
