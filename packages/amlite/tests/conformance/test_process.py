@@ -372,6 +372,11 @@ def test_run_passes_the_exit_code_and_arguments(local: Process) -> None:
     assert (done.returncode, done.stdout) == (7, "-h --help a b\n")
 
 
+def test_a_pipe_of_run_ends_with_its_reader(local: Process) -> None:
+    done = local.amlite("run", "--", "bash", "-c", "yes | head -n 1; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGPIPE, "y\n", "")
+
+
 def test_run_passes_signals(local: Process) -> None:
     local.ok("start")
     code = (

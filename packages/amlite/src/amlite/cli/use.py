@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import sys
 
 import click
@@ -92,6 +93,8 @@ def run(command: tuple[str, ...]) -> None:
     if found is None:
         raise click.ClickException(f"{command[0]}: command not found")
     sys.stdout.flush()
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python. The command would inherit that
+        signal.signal(ignored, signal.SIG_DFL)
     os.execve(found, [found, *command[1:]], variables)  # noqa: S606 - running the caller's command is the purpose
 
 

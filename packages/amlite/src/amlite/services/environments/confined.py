@@ -340,6 +340,8 @@ def _become(given: dict[str, Any], channel: socket.socket, sockets: list[str]) -
         _give_up_rights()
         _filter_calls()
         os.chdir(given["cwd"])
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python. The program would inherit that
+            signal.signal(ignored, signal.SIG_DFL)
         os.execvpe(given["command"][0], given["command"], given["environment"])  # noqa: S606
     except OSError as error:
         print(f"amlite cannot start {given['command'][0]}: {error}", file=sys.stderr, flush=True)

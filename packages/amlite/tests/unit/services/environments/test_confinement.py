@@ -121,6 +121,11 @@ def test_a_job_reads_its_inputs_and_writes_its_own_folder(attack: Attack, tmp_pa
     assert attack("id -u") == str(os.geteuid())
 
 
+def test_a_pipe_of_a_job_ends_with_its_reader(confined: Run) -> None:
+    done = confined("yes | head -n 1; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGPIPE, "y\n", "")
+
+
 @pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "TMPDIR"])
 def test_a_job_finds_nothing_where_sockets_of_this_user_are(
     confined_line: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
