@@ -39,6 +39,8 @@ def refusal(raised: pytest.ExceptionInfo[AzureError]) -> str:
     ("name", "cores", "family"),
     [
         ("Standard_DS3_v2", 4, "standardDSv2Family"),
+        ("Standard_DS15_v2", 20, "standardDSv2Family"),
+        ("Standard_E64s_v3", 64, "standardESv3Family"),
         ("STANDARD_D13_V2", 8, "standardDv2Family"),
         ("standard_e4s_v3", 4, "standardESv3Family"),
         ("Standard_F72s_v2", 72, "standardFSv2Family"),
