@@ -118,6 +118,7 @@ class Server:
 
         bundle = self._certificates.bundle(surroundings["authorities"])
         platform.environment |= _client_environment(platform, f"http://{USER}:{secret}@127.0.0.1:{proxy_port}", bundle)
+        platform.environment["WGETRC"] = str(self._certificates.wget_settings(bundle))
         platform.operations.resume()
         await SERVICES.start(platform)
         return runtime.Runtime(os.getpid(), psutil.Process().create_time(), proxy_port, platform.environment)

@@ -377,6 +377,12 @@ def test_a_pipe_of_run_ends_with_its_reader(local: Process) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGPIPE, "y\n", "")
 
 
+@pytest.mark.skipif(shutil.which("wget") is None, reason="no wget here")
+def test_wget_trusts_the_hosts_of_amlite(local: Process) -> None:
+    address = "https://login.microsoftonline.com/common/v2.0/.well-known/openid-configuration"
+    assert '"issuer"' in local.ok("run", "--", "wget", "--quiet", "--output-document=-", address)
+
+
 def test_run_passes_signals(local: Process) -> None:
     local.ok("start")
     code = (

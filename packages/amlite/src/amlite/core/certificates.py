@@ -56,6 +56,12 @@ class Certificates:
             _write(path, content, 0o644)
         return path
 
+    def wget_settings(self, bundle: Path) -> Path:
+        """Write and return the settings of wget: no variable tells it of a bundle."""
+        path = self._folder / "wgetrc"
+        _write(path, f"ca_certificate = {bundle}\n".encode(), 0o644)
+        return path
+
     def _load(self) -> trustme.CA | None:
         """Return the stored authority. Return None if it is missing or broken."""
         try:

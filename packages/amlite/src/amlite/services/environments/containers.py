@@ -123,10 +123,11 @@ class Container:
         direct = _write(variables, {**inside, **own, **engine.owner_environment(self.state)})
         passed = {name: value for name, value in direct.items() if _is_harmless(name)}
         named = [name if name in passed else f"{name}={value}" for name, value in sorted(direct.items())]
-        bundle = self.state / "certificates" / "bundle.pem"
+        certificates = (self.state / "certificates" / each for each in ("bundle.pem", "wgetrc"))
         line = [self.engine.client, "run", "--rm", "--name", name, "--label", f"{OWNER_LABEL}={self.state}"]
         line += ["--env-file", str(variables), *(part for each in named for part in ("--env", each))]
-        line += ["--volume", f"{bundle}:{bundle}:ro", *(["--network", "none"] if ports else []), *options]
+        line += [part for each in certificates for part in ("--volume", f"{each}:{each}:ro")]
+        line += [*(["--network", "none"] if ports else []), *options]
         program = str(Path(__file__).with_name("isolated.py"))
         wrapper = [sys.executable, "-I", program, str(variables), inwards, ",".join(map(str, ports)), name]
         # The client runs with amlite's rights: no variable that it reads, and no configuration of others may reach it.

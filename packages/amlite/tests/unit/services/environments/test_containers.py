@@ -83,9 +83,10 @@ def test_a_container_is_run_as_this_user_and_marked_as_amlites_own(state: Path, 
 @pytest.mark.parametrize("private", [True, False])
 def test_no_variable_of_a_job_mounts_a_file_or_reaches_the_docker_client(state: Path, private: bool) -> None:
     line, environment, inside = run_of(state, private=private)
-    bundle = f"{state}/certificates/bundle.pem"
+    certificates = [f"{state}/certificates/{each}" for each in ("bundle.pem", "wgetrc")]
     mounted = [line[at + 1] for at, part in enumerate(line) if part == "--volume"]
-    assert mounted == [f"{bundle}:{bundle}:ro", "/state/cache/data:/state/cache/data:ro", "/state/job:/state/job"]
+    known = [f"{each}:{each}:ro" for each in certificates]
+    assert mounted == [*known, "/state/cache/data:/state/cache/data:ro", "/state/job:/state/job"]
     # Docker's client hands on what has several lines, unless it would read it itself.
     assert environment.keys() == {"PATH", "HOME", "DOCKER_CONFIG", "DOCKER_HOST", "TWO"}
     assert environment["PATH"] == os.environ["PATH"]
