@@ -83,8 +83,9 @@ def _compute(platform: Platform, workspace_id: str, reference: str | None, resou
 
 
 def instance_count(resources: Json | None) -> int:
-    """Return the number of nodes that a job asks for."""
-    return int((resources or {}).get("instanceCount") or 1)
+    """Return the number of nodes that a job asks for. azure-ai-ml sends an AutoML job's by the name in its file."""
+    given = resources or {}
+    return int(given.get("instanceCount") or given.get("instance_count") or 1)
 
 
 def most_nodes(compute: Json) -> int:

@@ -36,7 +36,7 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
     """Run the search on a node. Afterwards, every trial that it started has ended too."""
     compute = job.properties.get("computeId")
     document = platform.store.get(compute) if compute else None
-    change(platform, job.id, run={"nodes": plan.most_nodes(document.body) if document else 1})
+    change(platform, job.id, run={"nodes": nodes(document.body if document else None, job.properties)})
     reports = _Reports(platform, job)
     over = asyncio.Event()
     following = asyncio.create_task(reports.follow(over), name=f"trials of {job.name}")
@@ -46,6 +46,11 @@ async def run(platform: Platform, job: Job, produced: Produced, works: Mapping[s
         over.set()
         await following
         reports.close()
+
+
+def nodes(compute: Json | None, properties: Json) -> int:
+    """Return the nodes of a search: those that its compute can have, or those that a serverless job asks for."""
+    return plan.instance_count(properties.get("resources")) if compute is None else plan.most_nodes(compute)
 
 
 @dataclass

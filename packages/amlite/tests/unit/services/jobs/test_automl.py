@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from amlite.services.jobs import automl_task
+from amlite.services.jobs import automl_task, searches
 from amlite.services.jobs.kinds import automl
 from amlite.services.machinelearning.published import validation
 
@@ -68,6 +68,14 @@ def test_a_forecast_knows_holidays_and_fills_gaps_in_time() -> None:
     found = automl_task.search(details(change, FORECAST), nodes=1, cores=2)
     assert (found["forecasting"]["country"], found["forecasting"]["forward"]) == ("US", ["price"])
     assert [each["fields"] for each in found["featurization"]["imputers"]] == [["income"]]
+
+
+def test_the_nodes_of_a_search_are_its_compute_or_what_a_serverless_job_asks_for() -> None:
+    cluster = {"properties": {"properties": {"scaleSettings": {"maxNodeCount": 3}}}}
+    assert searches.nodes(cluster, {"resources": {"instanceCount": 1}}) == 3
+    assert searches.nodes(None, {"resources": {"instanceCount": 4}}) == 4
+    assert searches.nodes(None, {"resources": {"instance_count": 4}}) == 4  # as azure-ai-ml sends it
+    assert searches.nodes(None, {}) == 1
 
 
 def test_a_job_is_read_as_the_service_writes_it() -> None:
