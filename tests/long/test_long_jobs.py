@@ -1,8 +1,10 @@
-"""Jobs that take long against amlite: Spark in a Databricks workspace, and a search for a forecast."""
+"""Jobs that take long against amlite: Spark in a Databricks workspace, and searches for a forecast."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +12,14 @@ import pytest
 
 from amlite_fixtures.bricks import Bricks, bricks, job, put
 from amlite_fixtures.jobs import CLUSTER, equip, history, table, until
+from amlite_fixtures.scoring import Scoring, empty
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
     from amlite.testing import Workspace
 
+__all__ = ["empty"]  # a fixture
 PREPARE = """
 import sys
 from pyspark.sql import SparkSession
@@ -82,3 +86,43 @@ def test_a_forecast_learns_the_season_of_each_series(
     best = history(client, client.jobs.get(name).tags["automl_best_child_run_id"])
     assert best.properties["run_algorithm"] == "SeasonalNaive"
     assert float(best.properties["score"]) == 0
+
+
+def test_a_network_learns_a_series_with_gaps_and_serves_its_forecast(
+    azureml_workspace: Workspace, ml_client: MLClient, empty: Scoring, tmp_path: Path
+) -> None:
+    """In the manner of the daily users of GitHub in azureml-examples: only TCNForecaster, and data for validation."""
+    from azure.ai.ml import automl
+    from azure.ai.ml.entities import ManagedOnlineDeployment, Model
+
+    equip(azureml_workspace)
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(200)]
+    rows = [f"{day},{100 * (day.weekday() + 1)}" for day in days]
+    job = automl.forecasting(
+        training_data=table(tmp_path / "train", "day,sales", rows[:90] + rows[91:172]),
+        validation_data=table(tmp_path / "held", "day,sales", rows[172:]), target_column_name="sales",
+        primary_metric="normalized_root_mean_squared_error", compute=CLUSTER, experiment_name="tests",
+    )  # fmt: skip
+    job.set_forecast_settings(time_column_name="day", forecast_horizon=7)
+    job.set_limits(timeout_minutes=20, max_trials=2)
+    job.set_training(allowed_training_algorithms=["TCNForecaster"], enable_dnn_training=True)
+    name = ml_client.jobs.create_or_update(job).name
+    assert until(ml_client, name).status == "Completed", history(ml_client, name).error
+    best = ml_client.jobs.get(name).tags["automl_best_child_run_id"]
+    trial = history(ml_client, best)
+    assert trial.properties["run_algorithm"] == "TCNForecaster"
+    assert float(trial.properties["score"]) < 0.15
+
+    uri = f"azureml://jobs/{best}/outputs/artifacts/outputs/mlflow-model/"
+    model = ml_client.models.create_or_update(Model(name="sales", path=uri, type="mlflow_model"))
+    deployment = ManagedOnlineDeployment(
+        name="blue", endpoint_name=empty.name, model=f"azureml:{model.name}:{model.version}",
+        instance_type="Standard_DS3_v2", instance_count=1,
+    )  # fmt: skip
+    empty.ml.online_deployments.begin_create_or_update(deployment).result()
+    empty.set_traffic(blue=100)
+    request = tmp_path / "request.json"
+    asked = {"columns": ["day"], "index": [0, 1], "data": [["2024-06-24"], ["2024-06-26"]]}
+    request.write_text(json.dumps({"input_data": asked}), "utf-8")
+    found = json.loads(empty.ml.online_endpoints.invoke(empty.name, request_file=str(request)))
+    assert found == pytest.approx([100, 300], abs=80)

@@ -90,7 +90,9 @@ HONOURED: dict[str, dict[str, str]] = {
     **{f"{task}TrainingSettings": {"allowedTrainingAlgorithms": "the ones that amlite has; others are refused",
                                    "blockedTrainingAlgorithms": ""}
        for task in ("Classification", "Forecasting", "Regression")},
-    "TrainingSettings": {"enableModelExplainability": "", "enableVoteEnsemble": "",
+    "TrainingSettings": {"enableDnnTraining": "adds `TCNForecaster` to a forecast; refused for other tasks",
+                         "enableModelExplainability": "not of a best model by `TCNForecaster`, as in Azure",
+                         "enableVoteEnsemble": "",
                          "enableStackEnsemble": "refused for forecasting",
                          "stackEnsembleSettings": "refused for forecasting"},
     "StackEnsembleSettings": {"stackMetaLearnerKWargs": "", "stackMetaLearnerTrainPercentage": "",
@@ -146,7 +148,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "Forecasting": dict.fromkeys(_NOT_OF_FORECASTS, "use `nCrossValidations`"),
     "TableVerticalFeaturizationSettings": {"enableDnnFeaturization": "unless it is false"},
     "FeaturizationSettings": {"datasetLanguage": "there is no featurization of text"},
-    "TrainingSettings": {"enableDnnTraining": "unless it is false", "enableOnnxCompatibleModels": "unless it is false"},
+    "TrainingSettings": {"enableOnnxCompatibleModels": "unless it is false"},
     "ForecastingSettings": {"featureLags": "", "useStl": ""},
 }
 

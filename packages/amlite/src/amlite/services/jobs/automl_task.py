@@ -16,6 +16,7 @@ DATA = {"training_data": "trainingData", "validation_data": "validationData", "t
 _SHARED = ("LightGBM", "ExtremeRandomTrees", "RandomForest", "GradientBoosting", "SGD", "DecisionTree", "KNN")
 _OF_NUMBERS = (*_SHARED, "XGBoostRegressor", "ElasticNet", "LassoLars")
 _SIMPLE = ("SeasonalNaive", "Naive", "SeasonalAverage", "Average")
+_DEEP = "TCNForecaster"  # what enable_dnn_training adds
 # In the order in which they are tried.
 ALGORITHMS = {
     "Classification": (
@@ -28,8 +29,8 @@ ALGORITHMS = {
         "LassoLars", "DecisionTree", "KNN", "SGD",
     ),
     "Forecasting": (
-        *_SIMPLE[:2], "LightGBM", "ElasticNet", "ExtremeRandomTrees", "XGBoostRegressor", "RandomForest", *_SIMPLE[2:],
-        "GradientBoosting", "LassoLars", "DecisionTree", "KNN", "SGD",
+        *_SIMPLE[:2], "LightGBM", _DEEP, "ElasticNet", "ExtremeRandomTrees", "XGBoostRegressor", "RandomForest",
+        *_SIMPLE[2:], "GradientBoosting", "LassoLars", "DecisionTree", "KNN", "SGD",
     ),
 }  # fmt: skip
 _UNWEIGHTED = ("KNN", "LassoLars")  # these do not know the weights of rows
@@ -111,10 +112,10 @@ def _validation(task: str, details: Json) -> list[str]:
 def _training(task: str, details: Json) -> list[str]:
     training = details.get("trainingSettings") or {}
     found = [
-        f"amlite does not support {name}, so set it to false"
-        for name, wire in (("enable_dnn_training", "enableDnnTraining"),
-                           ("enable_onnx_compatible_models", "enableOnnxCompatibleModels"))
-        if _flag(training, wire, default=False)
+        f"amlite does not support {name} for {task}, so set it to false"
+        for name, wire, supported in (("enable_dnn_training", "enableDnnTraining", task == "Forecasting"),
+                                      ("enable_onnx_compatible_models", "enableOnnxCompatibleModels", False))
+        if _flag(training, wire, default=False) and not supported
     ]  # fmt: skip
     if str(training.get("trainingMode") or "").lower() == "distributed":
         found.append("amlite does not support training_mode distributed, because a job runs on one node")
@@ -122,6 +123,8 @@ def _training(task: str, details: Json) -> list[str]:
     if unknown:
         found.append(f"amlite does not have the allowed training algorithms {', '.join(unknown)}; "
                      f"use some of {', '.join(ALGORITHMS[task])}")  # fmt: skip
+    elif _DEEP in (training.get("allowedTrainingAlgorithms") or ()) and not _is_deep(training):
+        found.append(f"{_DEEP} is allowed, and it needs enable_dnn_training: true")
     elif not algorithms(details):
         found.append("the allowed and blocked training algorithms leave nothing to try")
     stack = training.get("stackEnsembleSettings") or {}
@@ -210,7 +213,13 @@ def algorithms(details: Json) -> list[str]:
         name
         for name in ALGORITHMS[details["taskType"]]
         if (not allowed or name in allowed) and name not in blocked and not (weighted and name in _UNWEIGHTED)
-    ]
+        and (name != _DEEP or _is_deep(training))
+    ]  # fmt: skip
+
+
+def is_deep(details: Json) -> bool:
+    """Return whether a search tries a network."""
+    return _DEEP in algorithms(details)
 
 
 def metric(details: Json) -> str:
@@ -330,6 +339,10 @@ def _custom(given: Json | None, *, auto: Any, default: Any) -> Any:
 
 def _folds(details: Json) -> int | None:
     return _custom(details.get("nCrossValidations"), auto=None, default=None)  # type: ignore[no-any-return]
+
+
+def _is_deep(training: Json) -> bool:
+    return _flag(training, "enableDnnTraining", default=False)
 
 
 def _flag(given: Json, name: str, *, default: bool) -> bool:

@@ -70,6 +70,18 @@ def test_a_forecast_knows_holidays_and_fills_gaps_in_time() -> None:
     assert [each["fields"] for each in found["featurization"]["imputers"]] == [["income"]]
 
 
+def test_deep_learning_adds_a_network_to_the_algorithms_of_a_forecast() -> None:
+    deep = {"enable_dnn_training": True}
+    every = automl_task.algorithms(details({}, FORECAST))
+    with_network = automl_task.algorithms(details({"training": deep}, FORECAST))
+    assert set(with_network) - set(every) == {"TCNForecaster"}
+    alone = {**deep, "allowed_training_algorithms": ["tcn_forecaster"]}
+    assert automl_task.problems(details({"training": alone}, FORECAST)) == []
+    assert automl_task.algorithms(details({"training": alone}, FORECAST)) == ["TCNForecaster"]
+    for without in ({"allowed_training_algorithms": ["naive"]}, {"blocked_training_algorithms": ["tcn_forecaster"]}):
+        assert not automl_task.is_deep(details({"training": {**deep, **without}}, FORECAST))
+
+
 def test_the_nodes_of_a_search_are_its_compute_or_what_a_serverless_job_asks_for() -> None:
     cluster = {"properties": {"properties": {"scaleSettings": {"maxNodeCount": 3}}}}
     assert searches.nodes(cluster, {"resources": {"instanceCount": 1}}) == 3
@@ -118,7 +130,7 @@ def test_text_and_images_are_refused_with_the_reason(task: str) -> None:
         ({"n_cross_validations": 1}, "n_cross_validations is 1 and must be at least 2"),
         ({"validation_data": "${{parent.inputs.v}}"}, "validation_data and n_cross_validations exclude each other"),
         ({"test_data_size": 1.5}, "test_data_size is 1.5 and must be between 0 and 1"),
-        ({"training": {"enable_dnn_training": True}}, "does not support enable_dnn_training"),
+        ({"training": {"enable_dnn_training": True}}, "does not support enable_dnn_training for Classification"),
         ({"training": {"enable_onnx_compatible_models": True}}, "does not support enable_onnx_compatible_models"),
         ({"training": {"training_mode": "distributed"}}, "does not support training_mode distributed"),
         ({"training": {"allowed_training_algorithms": ["light_gbm"], "blocked_training_algorithms": ["light_gbm"]}},
@@ -154,6 +166,11 @@ def test_what_would_not_be_honoured_is_refused(change: Any, said: str) -> None:
         ({"forecasting": {"time_column_name": "t", "target_aggregate_function": "sum"}}, "needs forecasting.frequency"),
         ({"validation_data_size": 0.2}, "validation_data_size does not apply to forecasting"),
         ({"training": {"allowed_training_algorithms": ["prophet", "light_gbm"]}}, "training algorithms Prophet"),
+        ({"training": {"allowed_training_algorithms": ["tcn_forecaster"]}}, "needs enable_dnn_training: true"),
+        (
+            {"training": {"enable_dnn_training": True, "training_mode": "distributed"}},
+            "does not support training_mode distributed",
+        ),
         ({"training": {"enable_stack_ensemble": True}}, "does not stack forecasters"),
     ],
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from amlite.services.jobs import automl_task
-from amlite.services.jobs.drivers.automl import forecasting
+from amlite.services.jobs.drivers.automl import forecasting, models
 from amlite.services.jobs.drivers.automl.algorithms import Candidate
 
 # The driver has a pandas of its own, which is older.
@@ -57,3 +58,11 @@ def test_a_holiday_is_a_feature_of_the_model_itself() -> None:
     features = model._features(model._in_time(rows[:2]), {})
     assert features["_holiday"].tolist() == ["New Year's Day", ""]
     assert model._featurization(features)["columns"] == {"_holiday": "Categorical"}
+
+
+def test_an_ensemble_of_forecasters_is_judged_horizon_by_horizon() -> None:
+    rows = pd.DataFrame({"day": DAYS, "y": 1.0})
+    members = [forecaster(rows, "Naive", forecastingSettings={"forecastHorizon": {"mode": "Custom", "value": 2}})] * 2
+    later = pd.DataFrame({"day": pd.date_range("2024-03-01", periods=4, freq="D")})
+    found = forecasting.rolled(members[0].settings, models.Voting(members), later, np.array([2.0, 3.0, 4.0, 5.0]))
+    assert found.tolist() == [1, 1, 3, 3]

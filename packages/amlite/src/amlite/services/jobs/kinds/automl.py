@@ -117,7 +117,8 @@ def _camel(name: str) -> str:
 
 async def prepare(platform: Platform, job: Job, log: Callable[[str], None], who: Principal | None) -> Prepared:
     """Return the environment of the search, which is amlite's own."""
-    return await environments.installed(platform, own.packages("automl"), log)
+    sets = ("automl", "keras") if automl_task.is_deep(job.properties["taskDetails"]) else ("automl",)
+    return await environments.installed(platform, own.packages(*sets), log)
 
 
 def program(

@@ -14,7 +14,6 @@ import numpy as np
 from . import algorithms, forecasting, models, reading
 from .algorithms import Candidate
 from .reading import Json, SearchError
-from .scoring import scores
 from .trials import Trials
 
 _ROWS_FOR_A_CORE = 10_000  # fewer rows are faster with fewer threads
@@ -69,12 +68,14 @@ def search(settings: Json) -> None:
         raise SearchError("no trial completed within the job's limits; the log says how each of them ended")
     said: Json = {}
     model = trials.model(best)
-    if settings["explain"]:
+    if settings["explain"] and algorithms.is_deep(trials.scored[best][0]):
+        print("no feature importance: it is for other algorithms only, in Azure too", flush=True)
+    elif settings["explain"]:
         said["importance"] = models.importance(settings, model, data)
         print(f"feature importance: {said['importance']}", flush=True)
     if data["test"] is not None:
         rows, truth = data["test"]
-        found = scores(model, rows, truth, None, settings["positive_label"])
+        found = models.judged(settings, model, rows, truth)
         said["test"] = found
         print(f"test data: {found}", flush=True)
     if settings["model"]:

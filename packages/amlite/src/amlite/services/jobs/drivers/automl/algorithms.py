@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -21,6 +22,7 @@ from sklearn.preprocessing import (  # type: ignore[import-untyped]
 )
 
 from .reading import SEED, Json
+from .temporal import Network, keras
 
 _SCALERS: dict[str, Callable[[], Any]] = {
     "MaxAbsScaler": MaxAbsScaler,
@@ -31,6 +33,7 @@ _SCALERS: dict[str, Callable[[], Any]] = {
 _ANY = ("MaxAbsScaler", "StandardScalerWrapper", "RobustScaler")
 _CENTRED = ("StandardScalerWrapper", "RobustScaler", "MinMaxScaler")
 _POSITIVE = ("MinMaxScaler",)
+_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class _Algorithm:
-    """How an estimator is made from hyperparameters, a seed and a number of cores. Default values are first."""
+    """How an estimator is made from hyperparameters, a seed and a number of cores. Default values are first.
+
+    `most` is the greatest number of its candidates.
+    """
 
     make: Callable[..., Any]
     space: dict[str, tuple[Any, ...]]
     scalers: tuple[str, ...] = _ANY
+    most: int = 1 + _DRAWS
 
 
 class Numbered(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -146,7 +153,13 @@ _REGRESSION = {
     "DecisionTree": _Algorithm(_plain(tree.DecisionTreeRegressor), _TREE),
     "KNN": _Algorithm(_plain(neighbors.KNeighborsRegressor, seeded=False), _NEIGHBORS, _CENTRED),
 }
-_OF_TASK = {"classification": _CLASSIFICATION, "regression": _REGRESSION, "forecasting": _REGRESSION}
+_WINDOWED = {
+    "depth": (1, 2), "cells": (3, 4), "channels": (32, 16), "dropout": (0.1, 0.0, 0.25),
+    "learning_rate": (0.003, 0.001, 0.01),
+}  # fmt: skip
+# A network takes long on a CPU. Azure has as many landmarks, before it draws at random.
+_DEEP = {"TCNForecaster": _Algorithm(Network, _WINDOWED, ("StandardScalerWrapper",), most=12)}
+_OF_TASK = {"classification": _CLASSIFICATION, "regression": _REGRESSION, "forecasting": {**_REGRESSION, **_DEEP}}
 
 
 def load(names: list[str]) -> None:
@@ -154,6 +167,13 @@ def load(names: list[str]) -> None:
     for package, prefix in (("lightgbm", "LightGBM"), ("xgboost", "XGBoost")):
         if any(name.startswith(prefix) for name in names):
             import_module(package)
+    if any(name in _DEEP for name in names):
+        keras()
+
+
+def is_deep(candidate: Candidate) -> bool:
+    """Return whether a candidate is a network, which learns from windows of a series."""
+    return candidate.algorithm in _DEEP
 
 
 def scaler(candidate: Candidate) -> Any:
@@ -172,16 +192,17 @@ def candidates(task: str, names: list[str]) -> Iterator[Candidate]:
     The order depends on nothing but the names. It ends when random points bring nothing new.
     """
     source, seen = random.Random(SEED), set()  # noqa: S311 - no secret is drawn
-    known = _OF_TASK[task]
+    tried, known = Counter(names), _OF_TASK[task]
     for name in names:
         first = Candidate(name, known[name].scalers[0], {key: values[0] for key, values in known[name].space.items()})
         seen.add(str(first))
         yield first
-    for _ in range(200):
+    for _ in range(_DRAWS):
         for name in names:
             space = known[name].space
             point = {key: source.choice(values) for key, values in space.items()}
             drawn = Candidate(name, source.choice(known[name].scalers), point)
-            if str(drawn) not in seen:
+            if str(drawn) not in seen and tried[name] < known[name].most:
                 seen.add(str(drawn))
+                tried[name] += 1
                 yield drawn

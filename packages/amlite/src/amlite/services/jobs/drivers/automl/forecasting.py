@@ -6,6 +6,8 @@ past. Points in time that follow each other are predicted one after the other, e
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from .reading import Fold, Json, SearchError
 SIMPLE = ("Naive", "SeasonalNaive", "Average", "SeasonalAverage")
 _SEASONS = {"H": 24, "D": 7, "B": 5, "W": 52, "M": 12, "MS": 12, "ME": 12, "Q": 4, "QS": 4, "QE": 4}
 _FOLDS = 3
+_STRETCH, _MOST_STRETCHES = 10, 200  # what the frequency of times with gaps is looked for in
 _YEARS_AHEAD = 10  # whose holidays a model knows
 
 
@@ -73,9 +76,20 @@ def _frequency(train: pd.DataFrame, time: str, series: list[str]) -> str:
     first = next(iter(train.groupby(series, sort=False)))[1] if series else train
     moments = pd.DatetimeIndex(first[time])
     found = pd.infer_freq(moments) if len(moments) > 2 else None
+    found = found or _frequency_with_gaps(moments)
     if found is None:
         raise SearchError("the frequency of the times is not regular; set frequency, such as D for days")
     return str(found)
+
+
+def _frequency_with_gaps(moments: pd.DatetimeIndex) -> str | None:
+    """Return the frequency that most stretches have, if the other moments are some steps of it apart."""
+    begins = range(0, len(moments) - _STRETCH + 1, max(1, len(moments) // _MOST_STRETCHES))
+    stretches = Counter(pd.infer_freq(moments[begin : begin + _STRETCH]) for begin in begins)
+    for found, _ in stretches.most_common():
+        if found and moments.isin(pd.date_range(moments[0], moments[-1], freq=found)).all():
+            return str(found)
+    return None
 
 
 def _aggregated(given: Json, table: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -113,6 +127,18 @@ def folds(settings: Json, train: pd.DataFrame) -> list[Fold]:
     for number in reversed(range(_count(settings))):
         end = number * stride
         found.append((np.flatnonzero(left >= end + horizon), np.flatnonzero((left >= end) & (left < end + horizon))))
+    return found
+
+
+def rolled(settings: Json, model: Any, rows: pd.DataFrame, truth: Any) -> Any:
+    """Predict each horizon of rows with the true values before it, as a forecaster is used."""
+    series = settings["series"]
+    order = rows.groupby(series).cumcount().to_numpy() if series else np.arange(len(rows))
+    blocks, found = order // settings["horizon"], np.zeros(len(rows))
+    for block in range(int(blocks.max()) + 1):
+        positions = np.flatnonzero(blocks == block)
+        found[positions] = model.predict(rows.iloc[positions])
+        model = model.knowing(rows.iloc[positions], truth[positions])
     return found
 
 
@@ -164,6 +190,14 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
                 past.setdefault(key, {}).setdefault(time, value)
         return found
 
+    def knowing(self, rows: pd.DataFrame, truth: Any) -> Forecaster:
+        """Return the same model with more of the past."""
+        known = copy.copy(self)
+        known.past_ = {key: dict(values) for key, values in self.past_.items()}
+        for (key, time), value in zip(self._keys(self._in_time(rows)), np.asarray(truth, dtype=float), strict=True):
+            known.past_.setdefault(key, {})[time] = value
+        return known
+
     def _in_time(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows with points in time, and with gaps filled from the row before where the settings say so."""
         found = rows.assign(**{self.settings["time"]: pd.to_datetime(rows[self.settings["time"]])})
@@ -193,7 +227,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         given = {name: kind for name, kind in self.featurization["columns"].items() if name in features}
         return {**self.featurization, "columns": {**kinds, **given}}
 
-    def _features(self, rows: pd.DataFrame, past: Json) -> pd.DataFrame:
+    def _known(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return what is known of a point in time in the future: its other columns, and the calendar."""
         moments = rows[self.settings["time"]].dt
         found = rows.drop(columns=[self.settings["time"]]).assign(
             _year=moments.year, _quarter=moments.quarter, _month=moments.month, _day=moments.day,
@@ -204,6 +239,10 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             found["_holiday"] = [
                 self.settings["holidays"].get(str(time.date()), "") for time in rows[self.settings["time"]]
             ]
+        return found
+
+    def _features(self, rows: pd.DataFrame, past: Json) -> pd.DataFrame:
+        found = self._known(rows)
         step, keys = pd.tseries.frequencies.to_offset(self.settings["step"]), self._keys(rows)
         for lag in self.settings["lags"]:
             found[f"_lag_{lag}"] = [past.get(key, {}).get(time - lag * step, np.nan) for key, time in keys]

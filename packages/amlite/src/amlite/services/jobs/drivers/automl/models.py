@@ -21,15 +21,16 @@ from sklearn.inspection import permutation_importance  # type: ignore[import-unt
 from sklearn.model_selection import train_test_split  # type: ignore[import-untyped]
 from sklearn.pipeline import Pipeline  # type: ignore[import-untyped]
 
-from . import algorithms, forecasting, preparing
+from . import algorithms, forecasting, preparing, windows
 from .algorithms import Candidate
 from .reading import SEED, Json
-from .scoring import scores
+from .scoring import differences, scores
 
 PLACE = "outputs/mlflow-model"
 """Where a trial's artifacts have its model."""
 VOTING, STACKING = "VotingEnsemble", "StackEnsemble"
 _EXPLAINED_ROWS, _EXAMPLE_ROWS = 500, 50
+_DEEP_NEEDS = ("keras", "jax", "jaxlib")
 _NEEDS = ("scikit-learn", "lightgbm", "xgboost-cpu", "pandas", "numpy", "cloudpickle", "mlflow-skinny")
 _META: dict[str, Callable[..., Any]] = {
     "LogisticRegression": linear_model.LogisticRegression,
@@ -54,6 +55,10 @@ class Voting(BaseEstimator):  # type: ignore[misc]
         """Do nothing: the members are fitted."""
         return self
 
+    def knowing(self, rows: Any, truth: Any) -> Voting:
+        """Return the same model with more of the past: its members are forecasters."""
+        return Voting([member.knowing(rows, truth) for member in self.members])
+
     def predict_proba(self, rows: Any) -> Any:
         """Return the mean probability of each class."""
         return np.mean([member.predict_proba(rows) for member in self.members], axis=0)
@@ -76,7 +81,8 @@ def fit(settings: Json, candidate: Candidate, members: list[Candidate], rows: An
 
 def _fit(settings: Json, candidate: Candidate, rows: Any, truth: Any, weights: Any) -> Any:
     if settings["forecasting"]:
-        return forecasting.forecaster(settings, candidate).fit(rows, truth)
+        kind = windows if algorithms.is_deep(candidate) else forecasting
+        return kind.forecaster(settings, candidate).fit(rows, truth)
     parts = [
         ("prepare", preparing.preparation(settings["featurization"], rows)),
         ("scale", algorithms.scaler(candidate)),
@@ -110,20 +116,27 @@ def evaluate(
 
     The model learns from all training rows, except from the share that was held out.
     """
-    rows, truth, weights, positive = data["rows"], data["truth"], data["weights"], settings["positive_label"]
+    rows, truth, weights = data["rows"], data["truth"], data["weights"]
     if data["held"] is not None:
         model = fit(settings, candidate, members, rows, truth, weights)
         held_rows, held_truth = data["held"]
-        return scores(model, held_rows, held_truth, None, positive), model
+        return judged(settings, model, held_rows, held_truth), model
     found, model = [], None
     for train, held in data["folds"]:
-        given, judged = (None, None) if weights is None else (weights[train], weights[held])
+        given, counted = (None, None) if weights is None else (weights[train], weights[held])
         model = fit(settings, candidate, members, rows.iloc[train], truth[train], given)
-        found.append(scores(model, rows.iloc[held], truth[held], judged, positive))
+        found.append(judged(settings, model, rows.iloc[held], truth[held], counted))
     if len(data["folds"]) > 1 or settings["forecasting"]:
         model = fit(settings, candidate, members, rows, truth, weights)
     shared = set(found[0]).intersection(*found)
     return {name: float(np.mean([each[name] for each in found])) for name in sorted(shared)}, model
+
+
+def judged(settings: Json, model: Any, rows: Any, truth: Any, weights: Any = None) -> dict[str, float]:
+    """Return the metrics of a model on some rows."""
+    if settings["forecasting"]:
+        return differences(truth, forecasting.rolled(settings["forecasting"], model, rows, truth))
+    return scores(model, rows, truth, weights, settings["positive_label"])
 
 
 def importance(settings: Json, model: Any, data: Json) -> dict[str, float]:
@@ -147,9 +160,9 @@ def _scorer(measure: str) -> Callable[[Any, Any, Any], float]:
     return lambda model, rows, truth: float(compare(truth, model.predict(rows)))
 
 
-def environment() -> Json:
-    """Return the Conda environment in which a model is served. It is the same for every model."""
-    needs = [f"{name}=={importlib.metadata.version(name)}" for name in _NEEDS]
+def environment(*, deep: bool) -> Json:
+    """Return the Conda environment in which a model is served. It is the same for all models but those of networks."""
+    needs = [f"{name}=={importlib.metadata.version(name)}" for name in (*_NEEDS, *(_DEEP_NEEDS if deep else ()))]
     python = ".".join(map(str, sys.version_info[:3]))
     pip = {"pip": [*needs, "packaging==24.2", "setuptools<81"]}
     return {"name": "project_environment", "dependencies": [f"python={python}", "pip", pip]}
@@ -165,10 +178,10 @@ def signature(settings: Json, rows: pd.DataFrame, truth: Any) -> Any:
         return mlflow.models.infer_signature(example, predicted)
 
 
-def write(model: Any, signature: Any, folder: Path, run: str) -> None:
+def write(model: Any, signature: Any, folder: Path, run: str, *, deep: bool) -> None:
     """Write a model with its run, signature and environment. Serving it does not take this program."""
     cloudpickle.register_pickle_by_value(sys.modules[__package__ or ""])
     described = mlflow.models.Model(artifact_path=PLACE, run_id=run)
     mlflow.sklearn.save_model(
-        model, str(folder / PLACE), signature=signature, conda_env=environment(), mlflow_model=described
+        model, str(folder / PLACE), signature=signature, conda_env=environment(deep=deep), mlflow_model=described
     )

@@ -22,9 +22,18 @@ def scores(model: Any, rows: Any, truth: Any, weights: Any = None, positive: Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if hasattr(model, "classes_"):
-            found = _classification(model, rows, np.asarray(truth), weights, positive)
-        else:
-            found = _regression(np.asarray(truth, dtype=float), np.asarray(model.predict(rows), dtype=float), weights)
+            return _finite(_classification(model, rows, np.asarray(truth), weights, positive))
+        return differences(truth, model.predict(rows), weights)
+
+
+def differences(truth: Any, predicted: Any, weights: Any = None) -> dict[str, float]:
+    """Return the metrics of predicted numbers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _finite(_regression(np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float), weights))
+
+
+def _finite(found: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from . import models
+from . import algorithms, models
 from .algorithms import Candidate
 from .reading import Json
 from .scoring import is_smaller_better
@@ -99,7 +99,8 @@ class Trials:
             if self.settings["metric"] not in metrics:
                 raise ValueError(f"the validation rows do not allow the metric {self.settings['metric']}")
             run = f"{os.environ['AZUREML_RUN_ID']}_{number}"
-            models.write(model, self.data["signature"], self._artifacts / str(number), run)
+            deep = any(map(algorithms.is_deep, (candidate, *members)))
+            models.write(model, self.data["signature"], self._artifacts / str(number), run, deep=deep)
             (self._artifacts / f"{number}.pickle").write_bytes(cloudpickle.dumps(model))
             result: Json = {"metrics": metrics, "seconds": time.monotonic() - began}
         except Exception as error:  # noqa: BLE001 - a trial may fail in any way, and the search goes on
