@@ -36,6 +36,9 @@ To set one value, inside a group, list or map too:
 .venv/bin/pulumi config set --path 'azureml-platform:compute[0].maxNodes' 8 -s dev
 ```
 
+Write text in quotes if it looks like a number or a date, such as `"042"`. Without quotes, it means what the file has
+too, and a preview warns. Pulumi reads another value, and writes it when it changes the file.
+
 Only values of `azureml-platform:monitoring`, such as the URLs of webhooks, can be secrets (`--secret`). The values of
 the other groups are in plain text in the state and in Azure, so an encrypted one is refused.
 

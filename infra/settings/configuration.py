@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from infra import NAMESPACE
 from infra.settings.group import fields, nested_group
-from infra.settings.spelling import retyped, takes_text, unfit_values
+from infra.settings.spelling import retyped, takes_text, unfit_values, with_text
 from infra.settings.stack import CloudSettings, Settings
 
 CLOUD_NAMESPACE = "azure-native"
@@ -81,23 +81,25 @@ def read() -> Configuration:
         ConfigurationError: A key is unknown or missing, or a value has a wrong type or is out of range.
     """
     stack = pulumi.get_stack()
-    _check_spelling(Path(pulumi.get_root_directory() or ".") / f"Pulumi.{stack}.yaml", stack)
-    values = {**get_config_env(), **CONFIG.get()}
+    values = _values(Settings, NAMESPACE, stack)
     return parse(values, stack, frozenset(filter(is_config_secret, values)))
 
 
-def _check_spelling(file: Path, stack: str) -> None:
-    """Refuse text without quotes that Pulumi reads as a number."""
-    problems = []
-    for location, text in retyped(file, NAMESPACE):
+def _values(group: type[BaseModel], namespace: str, stack: str) -> dict[str, str]:
+    """Return the raw values. Text without quotes that Pulumi changes is as the stack file has it, with a warning."""
+    values = {**get_config_env(), **CONFIG.get()}
+    name = f"Pulumi.{stack}.yaml"
+    for location, text in retyped(Path(pulumi.get_root_directory() or ".") / name, namespace):
         # An entry of a list or a map has no field of its own.
-        field = _lookup(Settings, location)[1] or _lookup(Settings, location[:-1])[1]
-        if takes_text(field):
-            reason = f"is {text} without quotes, which Pulumi reads as another number"
-            key = f"{NAMESPACE}:{_path(location)}"
-            problems.append(_Problem(key, reason, "", f"write '{text}', with quotes, in Pulumi.{stack}.yaml"))
-    if problems:
-        raise ConfigurationError(_message(problems, stack))
+        field = _lookup(group, location)[1] or _lookup(group, location[:-1])[1]
+        key = f"{namespace}:{location[0]}"
+        if key in values and takes_text(field):
+            values[key] = with_text(values[key], location[1:], text)
+            pulumi.log.warn(
+                f"{namespace}:{_path(location)} is {text}, as {name} has it, and not what Pulumi reads without quotes. "
+                f"Write '{text}', with quotes, before Pulumi writes the file: it would write what it reads"
+            )
+    return values
 
 
 def read_group(group: type[_Model], namespace: str) -> _Model:
@@ -108,7 +110,7 @@ def read_group(group: type[_Model], namespace: str) -> _Model:
     """
     problems: list[_Problem] = []
     stack = pulumi.get_stack()
-    values = {**get_config_env(), **CONFIG.get()}
+    values = _values(group, namespace, stack)
     found = _validate(group, namespace, values, stack, problems, frozenset(filter(is_config_secret, values)))
     if found is None:
         raise ConfigurationError(_message(problems, stack))

@@ -1,8 +1,9 @@
-"""Values of a stack file that no setting can have, and text that Pulumi reads as a number.
+"""Values of a stack file that no setting can have, and text that Pulumi reads as a number or a date.
 
-`postfix: 001` reaches the program as 1.
+`postfix: 001` reaches the program as 1, and `built: 2013-10-01` with a time of day.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from pulumi_azureml.planning import Problem
+from pulumi_azureml.planning.assets import get, put
 from pulumi_azureml.planning.documents import Document, KeyPath, read
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -55,6 +57,19 @@ def retyped(file: Path, namespace: str) -> Iterator[tuple[KeyPath, str]]:
         match keys:
             case ("config", str(key), *rest) if key.startswith(f"{namespace}:") and _differs(document, keys, text):
                 yield (key.removeprefix(f"{namespace}:"), *rest), text
+    for keys in document.dates:
+        match keys:
+            case ("config", str(key), *rest) if key.startswith(f"{namespace}:"):
+                yield (key.removeprefix(f"{namespace}:"), *rest), str(get(document.data, keys))
+
+
+def with_text(value: str, location: KeyPath, text: str) -> str:
+    """Return a value as Pulumi passes it, with a text in place of what Pulumi read at a location in it."""
+    if not location:
+        return json.dumps(text)
+    content = json.loads(value)
+    put(content, location, text)
+    return json.dumps(content)
 
 
 def takes_text(field: FieldInfo | None) -> bool:
@@ -64,7 +79,5 @@ def takes_text(field: FieldInfo | None) -> bool:
 
 def _differs(document: Document, keys: KeyPath, text: str) -> bool:
     """Whether a number has another spelling than the one that Pulumi makes of it. Pulumi leaves `yes` as it is."""
-    value: Any = document.data
-    for key in keys:
-        value = value[key]
+    value = get(document.data, keys)
     return not isinstance(value, bool) and str(value) != text
