@@ -27,6 +27,9 @@ OWNER_VARIABLE = "AMLITE_OWNER"
 _GRACE_SECONDS = 5.0
 _PORTS = 3  # that are tried, because another program can take one before the child does
 _LONG_LINE, _MOST_LINES = 2000, 5000
+# A child may close a connection that waits just when the next request begins, and a request that is no GET cannot be
+# repeated. gunicorn, of model servers, closes after two seconds; uvicorn and Node after five.
+_IDLE_SECONDS = 1.0
 
 
 class _SocketConnector(aiohttp.UnixConnector):
@@ -67,12 +70,10 @@ class Child:
     def http(self) -> aiohttp.ClientSession:
         """The session for requests to this child, whose paths start with `/`."""
         if self._session is None:
-            # A connection for each request: the child may close one that waits just when the next request begins, and
-            # a request that is no GET cannot be repeated.
             connector = (
-                _SocketConnector(str(self.socket), limit=0, force_close=True)
+                _SocketConnector(str(self.socket), limit=0, keepalive_timeout=_IDLE_SECONDS)
                 if self.socket
-                else aiohttp.TCPConnector(limit=0, force_close=True)
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS)
             )
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session

@@ -75,6 +75,7 @@ async def test_a_child_that_closes_idle_connections_gets_every_request(children:
     for _ in range(2):
         async with child.http.post(child.url("/")) as answer:
             assert await answer.text() == "ok"
+        await asyncio.sleep(1.1)
 
 
 async def test_started_once_for_all_who_ask(children: Children) -> None:
