@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
 import os
 import secrets
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,14 +30,21 @@ NAME = "azurite"
 # Azurite's tables: of the blobs, and of the files with their content.
 _TABLES = ("__azurite_db_blob__.json", "__azurite_db_blob_extent__.json")
 _SAS_VERSION = "2019-12-12"
+# A restart waits this long for the answers to requests. A caller can read a long one as slowly as it likes.
+_PATIENCE_SECONDS = 10.0
 _DURABLE = Path(__file__).with_name("durable.js")
 
 
 @dataclass
 class _Azurite:
-    """The state of the child: the accounts it was started with, and a signature with its expiry for each key."""
+    """The state of the child: the accounts it was started with, and a signature with its expiry for each key.
+
+    `requests` is the number of requests that wait for an answer, and `idle` is set while there are none.
+    """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    requests: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
     started_with: frozenset[str] | None = None
     signatures: dict[str, tuple[dt.datetime, str]] = field(default_factory=dict)
 
@@ -49,11 +57,30 @@ async def ensure(platform: Platform, account: str | None = None) -> Child:
         return await _ensure(platform, known, account)
 
 
+@contextlib.asynccontextmanager
+async def used(platform: Platform, account: str) -> AsyncIterator[Child]:
+    """Give the running Azurite, which serves `account`. It restarts for no other account before the block ends."""
+    known = platform.part(_Azurite)
+    child = await ensure(platform, account)
+    known.requests += 1
+    known.idle.clear()
+    try:
+        yield child
+    finally:
+        known.requests -= 1
+        if not known.requests:
+            known.idle.set()
+
+
 async def _ensure(platform: Platform, known: _Azurite, account: str | None) -> Child:
     keys = keys_of(platform, account) if account else None
     if known.started_with is None or (keys is not None and _entry(keys) not in known.started_with):
         if known.started_with is not None:
-            # Azurite reads its accounts only when it starts.
+            # Azurite reads its accounts only when it starts. A write that it ends could have been done: a client that
+            # repeats it would find what it has written itself.
+            if known.requests:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(known.idle.wait(), _PATIENCE_SECONDS)
             await platform.children.stop(NAME)
         known.started_with = frozenset(_entry(each.body) for each in platform.store.of_type(KEYS_TYPE))
     # Without an account, Azurite has one whose key everybody knows.

@@ -71,8 +71,10 @@ async def blob(call: Call) -> web.StreamResponse:
     elif "sig" in call.query:
         await _check_source(call, None, headers)
     body = await documents.read(call)
-    child = await azurite.ensure(call.platform, account)
-    async with relay.sent(child, request, raw_path, headers, call.error, body) as upstream:
+    async with (
+        azurite.used(call.platform, account) as child,
+        relay.sent(child, request, raw_path, headers, call.error, body) as upstream,
+    ):
         answer = await relay.stream(request, upstream, relay.passed(upstream.headers))
     if upstream.ok and (kind := _change(call)) is not None:
         container, _, path = call.path.lstrip("/").partition("/")

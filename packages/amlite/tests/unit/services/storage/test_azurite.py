@@ -32,20 +32,57 @@ class Children:
         return self.accounts
 
 
-def test_an_account_is_served_though_requests_for_another_come_while_azurite_starts_anew(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def create(name: str) -> None:
-        platform.store.put(f"storage/keys/{name}", "storage/keys", {"account": name, "key1": "a", "key2": "b"})
+def _create(platform: Platform, name: str) -> None:
+    platform.store.put(f"storage/keys/{name}", "storage/keys", {"account": name, "key1": "a", "key2": "b"})
 
+
+@pytest.fixture
+def children(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Children:
+    made = Children()
+    monkeypatch.setattr(platform, "children", made)
+    monkeypatch.setattr(tool, "TOOL", replace(tool.TOOL, find=lambda: "/azurite"))
+    return made
+
+
+def test_a_request_gets_its_answer_before_azurite_starts_anew(platform: Platform, children: Children) -> None:
+    """A write that a restart ended was answered with 503, and its repetition with 409: the blob was there."""
+
+    async def during() -> tuple[str | None, str | None]:
+        async with azurite.used(platform, "old"):
+            _create(platform, "new")
+            other = asyncio.create_task(azurite.ensure(platform, "new"))
+            await asyncio.sleep(0.1)
+            seen = children.accounts
+        await other
+        return seen, children.accounts
+
+    _create(platform, "old")
+    assert asyncio.run(during()) == ("old:a:b", "new:a:b;old:a:b")
+
+
+def test_a_caller_that_reads_slowly_delays_a_restart_only_for_a_time(
+    platform: Platform, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def during() -> None:
+        async with azurite.used(platform, "old"):
+            _create(platform, "new")
+            await azurite.ensure(platform, "new")
+
+    monkeypatch.setattr(azurite, "_PATIENCE_SECONDS", 0.1)
+    _create(platform, "old")
+    asyncio.run(during())
+    assert children.accounts == "new:a:b;old:a:b"
+
+
+def test_an_account_is_served_though_requests_for_another_come_while_azurite_starts_anew(
+    platform: Platform, children: Children
+) -> None:
     async def both() -> list[Any]:
         await azurite.ensure(platform, "old")
-        create("new")
+        _create(platform, "new")
         return await asyncio.gather(azurite.ensure(platform, "new"), azurite.ensure(platform, "old"))
 
-    monkeypatch.setattr(platform, "children", Children())
-    monkeypatch.setattr(tool, "TOOL", replace(tool.TOOL, find=lambda: "/azurite"))
-    create("old")
+    _create(platform, "old")
     assert asyncio.run(both()) == ["new:a:b;old:a:b"] * 2
 
 
