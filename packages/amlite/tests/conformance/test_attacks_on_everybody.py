@@ -107,10 +107,14 @@ def schedule(**trigger: Any) -> Json:
     return {"properties": {"isEnabled": True, "trigger": recurrence, "action": action}}
 
 
-@pytest.mark.parametrize("frequency", ["minute", "day", "month"])
-def test_schedules_of_others_continue(amlite: LocalAzure, frequency: str) -> None:
+@pytest.mark.parametrize(("frequency", "most"), [("minute", 1_000_000), ("day", 10_000), ("month", 10_000)])
+def test_schedules_of_others_continue(amlite: LocalAzure, frequency: str, most: int) -> None:
     workspace = equip(Workspace.create(amlite, f"calendar-{frequency}"))
-    amlite.put(f"{workspace.id}/schedules/evil", schedule(frequency=frequency, interval=10**12))
+    evil = f"{workspace.id}/schedules/evil"
+    for interval in (most + 1, 10**12):
+        refused = amlite.arm("PUT", evil, schedule(frequency=frequency, interval=interval))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "UserError")
+    amlite.put(evil, schedule(frequency=frequency, interval=most))
     amlite.put(f"{workspace.id}/schedules/good", schedule())
     amlite.advance(125)
     jobs = f"{workspace.id}/jobs"
