@@ -29,9 +29,9 @@ from amlite.services.environments.usage import Usage, of_container
 
 OWNER_LABEL = "amlite.owner"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
-# Docker's client takes a name that begins with a hyphen for an option.
 _PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
-# The grammar of references in github.com/distribution/reference.
+# The grammar of references in github.com/distribution/reference. Docker's client takes a name that begins with a hyphen
+# for an option.
 _NAME = re.compile(
     rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{{32,}})?",
     re.ASCII,
